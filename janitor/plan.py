@@ -1,0 +1,126 @@
+"""Applies the limits to what the policy found. Pure: no I/O, no clock, no SDK.
+
+None is "no limit", 0 is "nothing". The oldest go first, in an order that does
+not depend on the order of listing, and the limits take a prefix of it: a
+stricter limit never aborts more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fractions import Fraction
+
+from janitor.model import Decision, Reason, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one run may do; None is unlimited, 0 is nothing. `bytes_per_run` in bytes."""
+
+    aborts_per_run: int | None = None
+    aborts_per_day: int | None = None
+    bytes_per_run: int | None = None
+    share_of_listed: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one sweep would abort (in this order), defer to a later one, and keep.
+
+    `tripped` names the targets whose breaker opened, with the share that was
+    stale; `binding` names the limits that deferred something.
+    """
+
+    abort: Sequence[Decision]
+    defer: Sequence[Decision]
+    keep: Sequence[Decision]
+    tripped: Mapping[str, Fraction]
+    binding: frozenset[str] = frozenset()
+
+
+def make_plan(
+    decisions: Iterable[Decision],
+    listed: Mapping[str, int],
+    limits: Limits,
+    aborted_today: int = 0,
+) -> Plan:
+    """Sort the decisions into a plan.
+
+    `listed` counts, for each target, all uploads of its complete listings;
+    `aborted_today` counts the aborts of the last 24 h that the daily cap must
+    see.
+    """
+    stale: list[Decision] = []
+    keep: list[Decision] = []
+    for decision in decisions:
+        (stale if decision.verdict is Verdict.ABORT else keep).append(decision)
+    stale.sort(key=_oldest_first)
+    tripped = _tripped(stale, listed, limits.share_of_listed)
+    willing = [d for d in stale if d.upload.where.target not in tripped]
+    count, binding = _how_many(willing, limits, aborted_today)
+    chosen, beyond = willing[:count], willing[count:]
+    held = [d for d in stale if d.upload.where.target in tripped]
+    defer = [replace(d, verdict=Verdict.KEEP, reason=Reason.LIMIT) for d in (*beyond, *held)]
+    keep.sort(key=_oldest_first)
+    return Plan(tuple(chosen), tuple(defer), tuple(keep), tripped, binding)
+
+
+def _oldest_first(decision: Decision) -> tuple[datetime, str, str, str, str, str]:
+    upload = decision.upload
+    initiated = upload.initiated or datetime.max.replace(tzinfo=UTC)
+    where = upload.where
+    return (
+        initiated,
+        where.target,
+        where.provider,
+        where.container,
+        upload.key or "",
+        upload.upload_id,
+    )
+
+
+def _tripped(
+    stale: Sequence[Decision], listed: Mapping[str, int], share: Fraction | None
+) -> dict[str, Fraction]:
+    if share is None:
+        return {}
+    counts = Counter(decision.upload.where.target for decision in stale)
+    shares = {
+        target: Fraction(count, max(listed.get(target, 0), count))
+        for target, count in counts.items()
+    }
+    return {target: found for target, found in sorted(shares.items()) if found > share}
+
+
+def _how_many(
+    stale: Sequence[Decision], limits: Limits, aborted_today: int
+) -> tuple[int, frozenset[str]]:
+    """How many of the oldest fit under every cap, and the names of the caps that bind."""
+    caps = {}
+    if limits.aborts_per_run is not None:
+        caps["aborts_per_run"] = limits.aborts_per_run
+    if limits.aborts_per_day is not None:
+        caps["aborts_per_day"] = max(0, limits.aborts_per_day - aborted_today)
+    if limits.bytes_per_run is not None:
+        caps["bytes_per_run"] = _fitting(stale, limits.bytes_per_run)
+    count = min([len(stale), *caps.values()])
+    return count, frozenset(name for name, cap in caps.items() if cap == count < len(stale))
+
+
+def _fitting(stale: Sequence[Decision], budget: int) -> int:
+    """How many of the oldest fit into the budget of bytes.
+
+    The first that does not fit ends the count, and one of unknown size never
+    fits: skipping ahead would let a smaller budget abort more uploads.
+    """
+    for position, decision in enumerate(stale):
+        activity = decision.activity
+        if activity is None or not activity.complete or activity.size is None:
+            return position
+        budget -= activity.size
+        if budget < 0:
+            return position
+    return len(stale)

@@ -1,0 +1,1 @@
+"""YAML to frozen settings: every problem at once, each with its place and remedy."""

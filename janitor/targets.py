@@ -1,0 +1,157 @@
+"""What to sweep and how to reach it, as frozen types. Pure: no I/O, no clock, no SDK."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+from janitor.policy import Policy
+
+
+class Secret:
+    """A value that can be used but not seen: it prints as stars, whoever prints it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Give the value to the one call that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        """Show nothing, not even the length."""
+        return "***"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by value, so that settings can be compared."""
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        """Hash by value, like every frozen value."""
+        return hash(self._value)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Refuse to be pickled: a secret must not travel."""
+        msg = "a secret cannot be pickled"
+        raise TypeError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A static key pair, with a session token for temporary ones."""
+
+    access_key_id: str
+    secret_access_key: Secret
+    session_token: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssumeRole:
+    """An IAM role to assume by STS before the first call."""
+
+    role_arn: str
+    external_id: str | None = None
+    session_name: str = "upload-janitor"
+    sts_endpoint_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How to get to an endpoint, whatever it speaks.
+
+    `endpoint_url` None is the provider's own address. Without
+    `proxy_from_environment` no proxy variable of the environment is obeyed.
+    """
+
+    endpoint_url: str | None = None
+    ca_file: str | None = None
+    proxy_url: str | None = None
+    proxy_from_environment: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AwsIdentity:
+    """Whom to be on AWS; all None is the SDK's own credential chain."""
+
+    profile: str | None = None
+    credentials: Credentials | None = None
+    assume_role: AssumeRole | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GlacierOptions:
+    """An account and region of Amazon Glacier; `account_id` "-" is the credentials' own."""
+
+    region: str
+    account_id: str = "-"
+    reach: Reach = field(default_factory=Reach)
+    identity: AwsIdentity = field(default_factory=AwsIdentity)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """S3 itself (`reach.endpoint_url` None) or a compatible store."""
+
+    region: str | None = None
+    reach: Reach = field(default_factory=Reach)
+    identity: AwsIdentity = field(default_factory=AwsIdentity)
+    addressing: Literal["auto", "path", "virtual"] = "auto"
+    signature_version: Literal["s3v4", "s3"] = "s3v4"
+    expected_owner: str | None = None
+    request_payer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QingStorOptions:
+    """A zone of QingStor; `zone` "" is a host without zones.
+
+    `reach.endpoint_url` stands for protocol, host and port at once and means
+    path style.
+    """
+
+    zone: str
+    credentials: Credentials
+    host: str = "qingstor.com"
+    port: int = 443
+    protocol: Literal["http", "https"] = "https"
+    addressing: Literal["path", "virtual"] = "path"
+    reach: Reach = field(default_factory=Reach)
+
+
+Options = GlacierOptions | QingStorOptions | S3Options
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A named entry of the config.
+
+    `containers` are exact names or globs (a glob means discovery), `exclude`
+    are globs that take away again. `page_size` None is the provider's own.
+    """
+
+    name: str
+    provider: Literal["glacier", "qingstor", "s3"]
+    containers: tuple[str, ...]
+    options: Options
+    policy: Policy
+    exclude: tuple[str, ...] = ()
+    prefix: str = ""
+    page_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How hard to work: requests in flight, requests a second (None: unlimited), deadlines."""
+
+    concurrency: int = 64
+    requests_per_second: float | None = None
+    connect_timeout: timedelta = timedelta(seconds=5)
+    read_timeout: timedelta = timedelta(seconds=60)
+    target_timeout: timedelta = timedelta(hours=1)
+    run_timeout: timedelta = timedelta(hours=6)
+    backend: Literal["threads"] = "threads"
