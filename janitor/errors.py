@@ -7,6 +7,7 @@
     - Transient          worth another try
       . Throttled        the same, and the provider asked for fewer requests
     - Denied             credentials or permissions; never retried
+    - ClockSkewed        our clock and the provider's differ too much
     - WrongIdentity      another account's container answered; never retried
     - ContainerMissing   no such vault or bucket
     - UploadGone         no such upload: aborted, completed or expired
@@ -73,6 +74,10 @@ class Throttled(Transient):
 
 class Denied(ProviderError):  # noqa: N818
     """Credentials or permissions are missing."""
+
+
+class ClockSkewed(ProviderError):  # noqa: N818
+    """Our clock and the provider's differ by more than evidence can bear."""
 
 
 class WrongIdentity(ProviderError):  # noqa: N818

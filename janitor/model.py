@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,14 +11,19 @@ from enum import StrEnum
 KEYED_PROVIDERS = frozenset({"qingstor", "s3"})
 PROVIDERS = frozenset({"glacier"}) | KEYED_PROVIDERS
 
-# No upload can be older than the service that keeps it: a date before this is
-# a broken clock or a parser's mistake, never evidence. Glacier's vendor
+# No upload can be older than the service that keeps it: this date or one before
+# it is a broken clock or a parser's mistake, never evidence. Glacier's vendor
 # examples are from March 2012; S3 got multipart uploads in November 2010.
 EARLIEST_PLAUSIBLE: Mapping[str, datetime] = {
     "glacier": datetime(2012, 1, 1, tzinfo=UTC),
     "qingstor": datetime(2015, 1, 1, tzinfo=UTC),
     "s3": datetime(2010, 11, 1, tzinfo=UTC),
 }
+
+# `fromisoformat` alone is laxer than a provider's date may be, and differently
+# so in each Python: any character between date and time, an hour without
+# minutes (which would look up to an hour too old), 24:00, a NUL at the end.
+_DATE_AND_TIME = re.compile(r"[0-9W-]{8,10}[Tt ](?:[01][0-9]|2[0-3]):?[0-5][0-9][0-9:.,+Z -]*")
 
 
 class Verdict(StrEnum):
@@ -112,15 +118,20 @@ class Upload:
         if not self.upload_id:
             msg = "upload_id must not be empty"
             raise ValueError(msg)
+        if not self.where.target:
+            msg = "target must not be empty"
+            raise ValueError(msg)
+        if self.where.provider not in PROVIDERS:
+            # It would escape the guards below, which go by provider.
+            msg = f"provider must be one of {', '.join(sorted(PROVIDERS))}"
+            raise ValueError(msg)
         if not self.where.container:
             msg = "container must not be empty"
             raise ValueError(msg)
         if self.where.provider in KEYED_PROVIDERS and not self.key:
             msg = f"key must not be empty on {self.where.provider}"
             raise ValueError(msg)
-        if self.initiated is not None and self.initiated.utcoffset() is None:
-            msg = "initiated must have a time zone; leave it None and keep the text"
-            raise ValueError(msg)
+        object.__setattr__(self, "initiated", _in_utc("initiated", self.initiated))
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -136,6 +147,10 @@ class Part:
     size: int | None
     modified: datetime | None
     fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        """Bring its time into UTC."""
+        object.__setattr__(self, "modified", _in_utc("modified", self.modified))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +169,18 @@ class Activity:
     size: int | None = None
     last_part: datetime | None = None
 
+    def __post_init__(self) -> None:
+        """Bring its time into UTC."""
+        object.__setattr__(self, "last_part", _in_utc("last_part", self.last_part))
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A verdict on one upload, with its reason, the rule that decided and the evidence.
 
-    `eligible_at` is the earliest instant at which the same evidence would
-    allow an abort; None where no passing of time would.
+    `eligible_at` is the instant after which the upload may be aborted, if no
+    more parts arrive and those that are there can be read; None where waiting
+    alone does not help.
     """
 
     upload: Upload
@@ -181,11 +201,16 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class UploadResult:
-    """The final word on one upload: the last decision, and what was done if it was stale."""
+    """The final word on one upload: the last decision, and what was done if it was stale.
+
+    `bytes_freed` is what the parts had before the abort, once the store said
+    that they are gone; an abort that could not be verified frees 0.
+    """
 
     decision: Decision
     outcome: Outcome | None = None
     error: str | None = None
+    bytes_freed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +261,24 @@ def is_naive_time(text: str | None) -> bool:
 
 
 def _read_time(text: str | None) -> datetime | None:
-    if not text:
+    stripped = (text or "").strip()
+    if not _DATE_AND_TIME.fullmatch(stripped):
         return None
     try:
-        return datetime.fromisoformat(text.strip())
+        return datetime.fromisoformat(stripped)
     except ValueError:
         return None
+
+
+def _in_utc(name: str, moment: datetime | None) -> datetime | None:
+    """Move to UTC: where clocks are put forward, sums in local time are an hour off."""
+    if moment is None:
+        return None
+    if moment.utcoffset() is None:
+        msg = f"{name} must have a time zone; leave it None and keep the text"
+        raise ValueError(msg)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        msg = f"{name} is beyond the calendar; leave it None and keep the text"
+        raise ValueError(msg) from error

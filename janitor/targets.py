@@ -35,6 +35,14 @@ class Secret:
         """Hash by value, like every frozen value."""
         return hash(self._value)
 
+    def __copy__(self) -> Secret:
+        """Stay the one object that holds the value."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Secret:
+        """Let `dataclasses.asdict` and the like carry it along, unseen."""
+        return self
+
     def __reduce__(self) -> tuple[object, ...]:
         """Refuse to be pickled: a secret must not travel."""
         msg = "a secret cannot be pickled"
@@ -66,11 +74,12 @@ class Reach:
 
     `endpoint_url` None is the provider's own address. Without
     `proxy_from_environment` no proxy variable of the environment is obeyed.
+    `proxy_url` is not printed: it may hold a password.
     """
 
     endpoint_url: str | None = None
     ca_file: str | None = None
-    proxy_url: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)
     proxy_from_environment: bool = False
 
 
@@ -155,3 +164,13 @@ class Execution:
     target_timeout: timedelta = timedelta(hours=1)
     run_timeout: timedelta = timedelta(hours=6)
     backend: Literal["threads"] = "threads"
+
+    @property
+    def listing_threads(self) -> int:
+        """How many containers are listed side by side."""
+        return min(16, self.concurrency)
+
+    @property
+    def connections(self) -> int:
+        """How many connections one client may need at once: every thread that there is."""
+        return self.concurrency + self.listing_threads

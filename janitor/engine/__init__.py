@@ -1,0 +1,1 @@
+"""Paging, retries, rate limits, concurrency and deadlines, written once for all providers."""

@@ -1,0 +1,119 @@
+"""Reads the parts of an upload, to learn when it was last alive and how large it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from janitor.engine.calls import Caller, Deadline
+from janitor.engine.paging import pages
+from janitor.errors import DeadlineExceeded, ProviderError, UploadGone
+from janitor.model import (
+    EARLIEST_PLAUSIBLE,
+    Activity,
+    Decision,
+    Part,
+    Reason,
+    Upload,
+    Verdict,
+)
+from janitor.policy import Policy, idle_threshold, judge
+from janitor.providers.base import Marker, PartsPage, Reader
+
+# Ten thousand parts is the most that any store allows, and the smallest page
+# that a config can ask for holds one.
+PARTS_PAGE_CAP = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A decision with the evidence of the parts; `error` says why there is none."""
+
+    decision: Decision
+    error: ProviderError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """Judges single uploads of one container by what their parts tell now."""
+
+    reader: Reader
+    policy: Policy
+    caller: Caller
+    deadline: Deadline
+    now: Callable[[], datetime]
+
+    def check(self, upload: Upload, *, finish: bool = False) -> Checked:
+        """Read the parts and judge; any doubt keeps, with its reason.
+
+        Raises Interrupted and DeadlineExceeded, which are about the run and
+        not about this upload.
+        """
+        try:
+            seen = self._read(upload, finish=finish)
+        except UploadGone:
+            return Checked(_keep(upload, Reason.VANISHED))
+        except DeadlineExceeded:
+            raise
+        except ProviderError as error:
+            return Checked(unknown(upload), error)
+        if isinstance(seen, Reason):
+            return Checked(_keep(upload, seen))
+        return Checked(judge(upload, self.policy, self.now(), seen))
+
+    def _read(self, upload: Upload, *, finish: bool) -> Activity | Reason:
+        idle_for = idle_threshold(upload, self.policy)
+        recent = None if idle_for is None else _earlier(self.now(), idle_for)
+        seen = Activity(known=True, complete=True, size=0)
+        for page in pages(lambda marker: self._page(upload, marker, finish=finish), PARTS_PAGE_CAP):
+            if page.initiated is not None and page.initiated != upload.initiated:
+                return Reason.CHANGED
+            for part in page.parts:
+                seen = _with_part(seen, part, upload)
+            if recent is not None and seen.last_part is not None and seen.last_part >= recent:
+                return Activity(
+                    seen.known, page.next is None, seen.parts, seen.size, seen.last_part
+                )
+        return seen
+
+    def _page(self, upload: Upload, marker: Marker | None, *, finish: bool) -> PartsPage:
+        return self.caller.call(
+            self.reader.where,
+            "list_parts",
+            lambda: self.reader.list_parts(upload, marker),
+            self.deadline,
+            finish=finish,
+        )
+
+
+def unknown(upload: Upload) -> Decision:
+    """Keep an upload whose parts could not be read."""
+    return _keep(upload, Reason.ACTIVITY_UNKNOWN)
+
+
+def _with_part(seen: Activity, part: Part, upload: Upload) -> Activity:
+    """Add one part to what was seen; a part without a usable time makes activity unknown."""
+    usable = (
+        part.modified is not None and part.modified >= EARLIEST_PLAUSIBLE[upload.where.provider]
+    )
+    times = [t for t in (seen.last_part, part.modified if usable else None) if t is not None]
+    size = None if seen.size is None or part.size is None else seen.size + part.size
+    return Activity(
+        known=seen.known and usable,
+        complete=True,
+        parts=seen.parts + 1,
+        size=size,
+        last_part=max(times, default=None),
+    )
+
+
+def _keep(upload: Upload, reason: Reason) -> Decision:
+    return Decision(upload, Verdict.KEEP, reason, rule="evidence")
+
+
+def _earlier(moment: datetime, by: timedelta) -> datetime:
+    try:
+        return moment - by
+    except OverflowError:
+        return datetime.min.replace(tzinfo=moment.tzinfo)

@@ -1,0 +1,186 @@
+"""Lists one container to its end and judges what is there. Changes nothing."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from janitor.engine.activity import Checked, Checker, unknown
+from janitor.engine.calls import Caller, Deadline
+from janitor.engine.paging import uploads
+from janitor.engine.pool import bounded_map
+from janitor.errors import (
+    ClockSkewed,
+    Denied,
+    Interrupted,
+    JanitorError,
+    WrongIdentity,
+)
+from janitor.model import (
+    ContainerRef,
+    Decision,
+    Reason,
+    TargetOutcome,
+    Upload,
+    UploadResult,
+    Verdict,
+)
+from janitor.observe.events import ContainerCrashed, Observer, PageListed, UploadFinished
+from janitor.policy import Policy, judge, may_be_stale
+from janitor.providers.base import Marker, Page, Reader
+
+LARGEST_SKEW = timedelta(minutes=5)
+
+
+@dataclass(slots=True)
+class Survey:
+    """What one container's listing and its uploads' parts told.
+
+    `actionable` is True only when the listing was proven complete; `stale`
+    holds the uploads that may then be planned. `outcome` is COMPLETE unless
+    something went wrong, which `error` tells.
+    """
+
+    where: ContainerRef
+    started_at: datetime
+    reader: Reader | None = None
+    policy: Policy = field(default_factory=Policy)
+    actionable: bool = False
+    outcome: TargetOutcome = TargetOutcome.COMPLETE
+    error: str | None = None
+    listed: int = 0
+    oldest: datetime | None = None
+    kept: Counter[Reason] = field(default_factory=Counter)
+    stale: list[Decision] = field(default_factory=list)
+
+    def fail(self, error: BaseException) -> None:
+        """Note what went wrong; the first word stands."""
+        if self.outcome is TargetOutcome.COMPLETE:
+            self.outcome = outcome_of(error)
+            self.error = f"{type(error).__name__}: {error}"
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyor:
+    """Surveys containers, for a whole run."""
+
+    caller: Caller
+    tell: Observer
+    requests: Executor
+    window: int
+    now: Callable[[], datetime]
+    run_started: datetime
+    every_upload: bool = False
+
+    def survey(self, reader: Reader, policy: Policy, deadline: Deadline) -> Survey:
+        """Survey one container; never raises, whatever the provider or a bug of ours does."""
+        survey = Survey(reader.where, self.now(), reader, policy)
+        candidates: list[Upload] = []
+        try:
+            candidates.extend(self._candidates(survey, deadline))
+            survey.actionable = True
+        except JanitorError as error:
+            survey.fail(error)
+        except Exception as error:  # noqa: BLE001  # one container must not stop the others
+            self._crashed(survey, error)
+        self._judge_candidates(survey, candidates, deadline)
+        return survey
+
+    def _candidates(self, survey: Survey, deadline: Deadline) -> Iterator[Upload]:
+        reader = survey.reader
+        assert reader is not None  # noqa: S101  # for mypy: survey() has set it
+
+        def list_page(marker: Marker | None, key: str | None) -> Page:
+            return self.caller.call(
+                reader.where,
+                "list_page",
+                lambda: self._with_true_clock(reader.list_page(marker, key=key)),
+                deadline,
+            )
+
+        for batch in uploads(list_page, can_list_one_key=reader.can_list_one_key):
+            for upload in batch:
+                if self._needs_a_look(survey, upload):
+                    yield upload
+            self.tell(PageListed(reader.where, len(batch)))
+
+    def _with_true_clock(self, page: Page) -> Page:
+        """Refuse to judge ages by a clock that the provider contradicts."""
+        if page.server_time is not None:
+            skew = self.now() - page.server_time
+            if abs(skew) > LARGEST_SKEW:
+                seconds = round(skew.total_seconds())
+                message = f"our clock is {seconds:+d} s off the provider's"
+                raise ClockSkewed(message, code="clock_skew")
+        return page
+
+    def _needs_a_look(self, survey: Survey, upload: Upload) -> bool:
+        survey.listed += 1
+        if upload.initiated is not None:
+            survey.oldest = min(survey.oldest or upload.initiated, upload.initiated)
+        if may_be_stale(upload, survey.policy, self.run_started):
+            return True
+        self._keep(survey, judge(upload, survey.policy, self.run_started))
+        return False
+
+    def _judge_candidates(
+        self, survey: Survey, candidates: list[Upload], deadline: Deadline
+    ) -> None:
+        """Ask for the parts of every candidate, oldest doubts first: keep what was not asked."""
+        assert survey.reader is not None  # noqa: S101  # for mypy: survey() has set it
+        checker = Checker(survey.reader, survey.policy, self.caller, deadline, self.now)
+        done = 0
+        troubled = 0
+        if survey.actionable:
+            try:
+                for checked in bounded_map(self.requests, checker.check, candidates, self.window):
+                    done += 1
+                    troubled += checked.error is not None
+                    self._take(survey, checked)
+            except JanitorError as error:
+                survey.fail(error)
+            except Exception as error:  # noqa: BLE001  # one container must not stop the others
+                self._crashed(survey, error)
+        for upload in candidates[done:]:
+            self._keep(survey, unknown(upload))
+        if troubled and survey.error is not None:
+            survey.error += f" (the parts of {troubled} uploads could not be read)"
+
+    def _take(self, survey: Survey, checked: Checked) -> None:
+        if checked.error is not None:
+            survey.fail(checked.error)
+        if checked.decision.verdict is Verdict.ABORT:
+            survey.stale.append(checked.decision)
+        else:
+            self._keep(survey, checked.decision, checked.error)
+
+    def _keep(self, survey: Survey, decision: Decision, error: JanitorError | None = None) -> None:
+        survey.kept[decision.reason] += 1
+        if self.every_upload or decision.reason is not Reason.YOUNG:
+            text = None if error is None else str(error)
+            self.tell(UploadFinished(UploadResult(decision, None, text)))
+
+    def _crashed(self, survey: Survey, error: Exception) -> None:
+        survey.fail(error)
+        self.tell(ContainerCrashed(survey.where, "".join(traceback.format_exception(error))))
+
+
+def outcome_of(error: BaseException) -> TargetOutcome:
+    """Say how a container ended that this error ended."""
+    match error:
+        case Denied():
+            return TargetOutcome.FORBIDDEN
+        case WrongIdentity():
+            return TargetOutcome.WRONG_IDENTITY
+        case ClockSkewed():
+            return TargetOutcome.CLOCK_SKEW
+        case Interrupted():
+            return TargetOutcome.INTERRUPTED
+        case JanitorError():
+            return TargetOutcome.INCOMPLETE
+        case _:
+            return TargetOutcome.CRASHED

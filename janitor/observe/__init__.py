@@ -1,0 +1,1 @@
+"""What happened, told once and heard by many: logs, metrics, reports."""

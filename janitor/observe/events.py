@@ -1,0 +1,122 @@
+"""Everything that a sweep says, as one union of frozen events. Pure.
+
+The logic tells, observers say it: logs, metrics and reports cannot disagree,
+because they hear the same events. An observer is called from many threads,
+must be quick, and must not raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from janitor.model import ContainerRef, ContainerResult, UploadResult
+
+
+@dataclass(frozen=True, slots=True)
+class SweepStarted:
+    """A sweep begins; `mode` is report or enforce."""
+
+    run_id: str
+    mode: str
+    at: datetime
+    targets: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageListed:
+    """One proven page of a container was read; `uploads` counts what was new on it."""
+
+    where: ContainerRef
+    uploads: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFinished:
+    """One request to a provider ended; `code` is None for a success, `seconds` its duration."""
+
+    where: ContainerRef
+    operation: str
+    seconds: float
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRetried:
+    """A request will be sent again after `delay` seconds."""
+
+    where: ContainerRef
+    operation: str
+    code: str
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReached:
+    """A limit deferred uploads; `target` names whose breaker opened, None for caps of the run."""
+
+    limit: str
+    deferred: int
+    target: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFinished:
+    """The last word on one upload of this sweep."""
+
+    result: UploadResult
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerCrashed:
+    """A mistake of ours stopped one container; `trace` is for whoever will mend it."""
+
+    where: ContainerRef
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFinished:
+    """The last word on one container of this sweep."""
+
+    result: ContainerResult
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFinished:
+    """A sweep ended, one way or the other."""
+
+    run_id: str
+    mode: str
+    started_at: datetime
+    finished_at: datetime
+    results: Sequence[ContainerResult]
+    exit_code: int
+
+
+Event: TypeAlias = (
+    SweepStarted
+    | PageListed
+    | RequestFinished
+    | RequestRetried
+    | LimitReached
+    | UploadFinished
+    | ContainerCrashed
+    | ContainerFinished
+    | SweepFinished
+)
+Observer: TypeAlias = Callable[[Event], None]
+
+
+def fan_out(observers: Iterable[Observer]) -> Observer:
+    """Tell every observer, in order."""
+    listeners = tuple(observers)
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return tell

@@ -1,0 +1,293 @@
+"""What Glacier and S3 share: sessions, clients that can be trusted, and the error mapping.
+
+Clients are set up so that nothing is hidden from us: no retries, no redirects,
+timestamps left as text, the wire's own status and length kept beside every
+parsed reply, and no endpoint or proxy that only the environment asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import botocore.exceptions
+import botocore.loaders
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+
+from janitor import __version__
+from janitor.errors import (
+    ClockSkewed,
+    ContainerMissing,
+    Denied,
+    JanitorError,
+    ProviderError,
+    Refused,
+    Throttled,
+    Transient,
+    Unexpected,
+    UploadGone,
+)
+from janitor.providers.base import KIND_OF_STATUS, require, retry_after
+from janitor.targets import AssumeRole, AwsIdentity, Execution, Reach
+
+WIRE = "JanitorWire"
+Allow = Callable[[str, str], bool]
+
+SKEW_SAYINGS = ("Signature expired", "Signature not yet current")
+KIND_OF_CODE: Mapping[str, type[ProviderError]] = {
+    "RequestExpired": ClockSkewed,
+    "RequestTimeTooSkewed": ClockSkewed,
+    "BandwidthLimitExceeded": Throttled,
+    "RequestLimitExceeded": Throttled,
+    "RequestThrottled": Throttled,
+    "RequestThrottledException": Throttled,
+    "SlowDown": Throttled,
+    "Throttling": Throttled,
+    "ThrottledException": Throttled,
+    "ThrottlingException": Throttled,
+    "TooManyRequestsException": Throttled,
+    "InternalError": Transient,
+    "InternalFailure": Transient,
+    "OperationAborted": Transient,
+    "RequestTimeout": Transient,
+    "RequestTimeoutException": Transient,
+    "ServiceUnavailable": Transient,
+    "ServiceUnavailableException": Transient,
+    "AccessDenied": Denied,
+    "AccessDeniedException": Denied,
+    "AccountProblem": Denied,
+    "AllAccessDisabled": Denied,
+    "ExpiredToken": Denied,
+    "ExpiredTokenException": Denied,
+    "InvalidAccessKeyId": Denied,
+    "InvalidClientTokenId": Denied,
+    "InvalidSignatureException": Denied,
+    "InvalidToken": Denied,
+    "MissingAuthenticationTokenException": Denied,
+    "NotSignedUp": Denied,
+    "SignatureDoesNotMatch": Denied,
+    "UnrecognizedClientException": Denied,
+}
+UNUSABLE_CREDENTIALS = (
+    botocore.exceptions.NoCredentialsError,
+    botocore.exceptions.PartialCredentialsError,
+    botocore.exceptions.CredentialRetrievalError,
+    botocore.exceptions.TokenRetrievalError,
+    botocore.exceptions.SSOError,
+    botocore.exceptions.ProfileNotFound,
+    botocore.exceptions.ConfigNotFound,
+)
+
+# Reading the service models is most of what a session costs, and they never
+# change. Sessions are not safe to be made side by side either.
+_LOADER = botocore.loaders.Loader()
+_MAKING = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What arrived, before the SDK's parser had its say."""
+
+    status: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """The error codes by which one service says that something is not there."""
+
+    upload_gone: frozenset[str]
+    container_missing: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whom to be, where, and how patiently; `region` None is the SDK's own chain."""
+
+    identity: AwsIdentity
+    reach: Reach
+    region: str | None
+    execution: Execution
+
+
+def connect(service: str, access: Access, allow: Allow, **options: Any) -> Any:
+    """Make a client of `service` that sends only requests that `allow(method, url)`.
+
+    `options` go into botocore's Config. Raises Denied when the credentials
+    that the config names cannot be found.
+    """
+    with _MAKING, errors_of("connect", Codes(frozenset(), frozenset())):
+        client = _session(access).client(
+            service,
+            endpoint_url=access.reach.endpoint_url,
+            verify=access.reach.ca_file,
+            config=_config(access, **options),
+        )
+    client.meta.events.register_first(f"before-parse.{service}", _keep_wire)
+    client.meta.events.register_first(f"before-send.{service}", functools.partial(_guard, allow))
+    client.meta.events.register(f"before-call.{service}", _forbid_redirect)
+    return client
+
+
+def _config(access: Access, **options: Any) -> Config:
+    execution = access.execution
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": 1},
+        connect_timeout=execution.connect_timeout.total_seconds(),
+        read_timeout=execution.read_timeout.total_seconds(),
+        max_pool_connections=execution.connections,
+        ignore_configured_endpoint_urls=True,
+        proxies=_proxies(access.reach),
+        user_agent_extra=f"upload-janitor/{__version__}",
+        **options,
+    )
+
+
+def _proxies(reach: Reach) -> dict[str, str] | None:
+    if reach.proxy_url is not None:
+        return {"http": reach.proxy_url, "https": reach.proxy_url}
+    # None makes botocore look into the environment, {} does not.
+    return None if reach.proxy_from_environment else {}
+
+
+def _session(access: Access) -> boto3.Session:
+    identity = access.identity
+    inner = botocore.session.Session(profile=identity.profile)
+    inner.register_component("data_loader", _LOADER)
+    # dateutil reads "UTC" as the local zone where TZ says so; we parse ourselves.
+    inner.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+    if access.region is not None:
+        inner.set_config_variable("region", access.region)
+    static = identity.credentials
+    if static is not None:
+        token = static.session_token.reveal() if static.session_token is not None else None
+        inner.set_credentials(static.access_key_id, static.secret_access_key.reveal(), token)
+    if identity.assume_role is not None:
+        _assume(inner, identity.assume_role, access)
+    return boto3.Session(botocore_session=inner)
+
+
+def _assume(session: botocore.session.Session, role: AssumeRole, access: Access) -> None:
+    """Let the session renew the role's credentials by itself, shortly before they expire."""
+
+    def sts(*arguments: Any, **keywords: Any) -> Any:
+        keywords |= {"endpoint_url": role.sts_endpoint_url, "config": _config(access)}
+        return session.create_client(*arguments, **keywords)
+
+    extra = {"RoleSessionName": role.session_name}
+    if role.external_id is not None:
+        extra["ExternalId"] = role.external_id
+    source = session.get_credentials()
+    if source is None:
+        raise botocore.exceptions.NoCredentialsError
+    fetcher = AssumeRoleCredentialFetcher(sts, source, role.role_arn, extra_args=extra)
+    session._credentials = DeferredRefreshableCredentials(  # noqa: SLF001  # there is no public way
+        method="assume-role", refresh_using=fetcher.fetch_credentials
+    )
+
+
+def _keep_wire(
+    response_dict: Mapping[str, Any], customized_response_dict: dict[str, Any], **_: Any
+) -> None:
+    """Note status and length: botocore accepts short bodies and renames bad ones to 500."""
+    declared = response_dict["headers"].get("content-length")
+    body = response_dict["body"]
+    complete = declared is None or not isinstance(body, bytes) or len(body) == int(declared)
+    customized_response_dict[WIRE] = Wire(response_dict["status_code"], complete)
+
+
+def _guard(allow: Allow, request: Any, **_: Any) -> None:
+    if not allow(request.method, request.url):
+        path = request.url.partition("?")[0]
+        message = f"refused to send {request.method} {path}: it is not what was meant"
+        raise Refused(message, code="guard")
+
+
+def _forbid_redirect(context: dict[str, Any], **_: Any) -> None:
+    """Switch off the S3 client's own redirects: they hide replies, and a 302 makes them recurse."""
+    if "s3_redirect" in context:
+        context["s3_redirect"]["redirected"] = True
+
+
+def read_only(method: str, _url: str) -> bool:
+    """Allow nothing that could change anything."""
+    return method in {"GET", "HEAD"}
+
+
+def proven(reply: Mapping[str, Any]) -> Mapping[str, str]:
+    """Demand exactly 200 and a whole body; give the headers, names in lower case."""
+    wire: Wire = reply[WIRE]
+    require(wire.status == 200, "status", f"the reply is HTTP {wire.status}, not 200")  # noqa: PLR2004  # HTTP
+    require(wire.complete, "short_body", "the reply's body is shorter than it said")
+    headers: Mapping[str, str] = reply["ResponseMetadata"]["HTTPHeaders"]
+    return headers
+
+
+def was_unreadable(error: botocore.exceptions.ClientError) -> bool:
+    """Whether this 'error' was a 200 whose body the SDK could not parse."""
+    wire: Wire | None = error.response.get(WIRE)
+    return wire is not None and wire.status == 200 and _code(error) == "500"  # noqa: PLR2004  # HTTP
+
+
+@contextmanager
+def errors_of(verb: str, codes: Codes) -> Iterator[None]:
+    """Translate everything that the SDK raises; the one place where that happens for AWS."""
+    try:
+        yield
+    except JanitorError:
+        raise
+    except botocore.exceptions.ClientError as error:
+        raise _translated(verb, error, codes) from error
+    except UNUSABLE_CREDENTIALS as error:
+        message = f"{verb}: no usable credentials: {error}"
+        raise Denied(message, code="no_credentials") from error
+    except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError) as error:
+        message = f"{verb}: {type(error).__name__}: {error}"
+        raise Transient(message, code="connection") from error
+    except (botocore.exceptions.BotoCoreError, UnicodeError, ValueError) as error:
+        message = f"{verb}: {type(error).__name__}: {error}"
+        raise Unexpected(message, code="sdk_error") from error
+
+
+def _code(error: botocore.exceptions.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "unknown"))
+
+
+def _translated(verb: str, error: botocore.exceptions.ClientError, codes: Codes) -> ProviderError:
+    code = _code(error)
+    metadata = error.response.get("ResponseMetadata", {})
+    status = metadata.get("HTTPStatusCode")
+    said = error.response.get("Error", {}).get("Message", "")
+    message = f"{verb}: {code}: {said}"
+    facts: dict[str, Any] = {"code": code, "status": status}
+    facts["request_id"] = metadata.get("RequestId") or None
+    kind = _kind(code, status, said, codes)
+    if issubclass(kind, Transient):
+        facts["retry_after"] = retry_after(metadata.get("HTTPHeaders", {}), datetime.now(UTC))
+    return kind(message, **facts)
+
+
+def _kind(code: str, status: int, said: str, codes: Codes) -> type[ProviderError]:
+    if code in codes.upload_gone:
+        return UploadGone
+    if code in codes.container_missing:
+        return ContainerMissing
+    if said.startswith(SKEW_SAYINGS):
+        return ClockSkewed
+    return KIND_OF_CODE.get(code) or KIND_OF_STATUS.get(status, Unexpected)
+
+
+def require_no_content(reply: Mapping[str, Any]) -> None:
+    """Accept 204 as the success of an abort, and nothing else."""
+    status = reply[WIRE].status
+    if status != 204:  # noqa: PLR2004  # HTTP
+        message = f"the abort was answered with HTTP {status}, not 204"
+        raise Unexpected(message, code="status", status=status)

@@ -1,0 +1,222 @@
+"""Amazon Glacier vaults over boto3 (API 2012-06-01)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from janitor.errors import Unexpected, WrongIdentity
+from janitor.model import ContainerRef, Part, Upload
+from janitor.providers import aws
+from janitor.providers.base import (
+    ContainersPage,
+    Marker,
+    Page,
+    PartsPage,
+    initiated_of,
+    require,
+    require_content,
+    server_time,
+    upload_of,
+)
+from janitor.targets import Execution, GlacierOptions, Target
+
+PERMISSIONS: Mapping[str, Sequence[str]] = {
+    "list_containers": ("glacier:ListVaults",),
+    "list_page": ("glacier:ListMultipartUploads",),
+    "list_parts": ("glacier:ListParts",),
+    "abort": ("glacier:AbortMultipartUpload",),
+}
+
+# Both say ResourceNotFoundException, for the vault as for the upload: a vault
+# that is gone has no uploads either.
+_LISTING = aws.Codes(
+    upload_gone=frozenset(),
+    container_missing=frozenset({"ResourceNotFoundException", "NoLongerSupportedException"}),
+)
+_UPLOAD = aws.Codes(
+    upload_gone=frozenset({"ResourceNotFoundException"}),
+    container_missing=frozenset({"NoLongerSupportedException"}),
+)
+_LARGEST_UPLOADS_PAGE = 50
+_LARGEST_VAULTS_PAGE = 10
+_ABORT_PATH = re.compile(r"/[^/]+/vaults/[^/]+/multipart-uploads/[^/]+")
+_VAULT_ARN = re.compile(
+    r"arn:[^:]+:glacier:(?P<region>[^:]*):(?P<account>[^:]*):vaults/(?P<vault>.+)"
+)
+_RANGE = re.compile(r"(?:bytes )?(?P<first>\d+)-(?P<last>\d+)(?:/.*)?")
+
+
+def connect(target: Target, execution: Execution) -> GlacierConnection:
+    """Prepare to read the vaults of one account and region."""
+    return GlacierConnection(target, execution)
+
+
+def aborter(target: Target, execution: Execution) -> GlacierAborter:
+    """Prepare to abort uploads; called in enforce mode only."""
+    return GlacierAborter(target, execution)
+
+
+def _options(target: Target) -> GlacierOptions:
+    if not isinstance(target.options, GlacierOptions):
+        msg = f"target {target.name} is not a Glacier target"
+        raise TypeError(msg)
+    return target.options
+
+
+def _client(options: GlacierOptions, execution: Execution, allow: aws.Allow) -> Any:
+    access = aws.Access(options.identity, options.reach, options.region, execution)
+    return aws.connect("glacier", access, allow)
+
+
+class GlacierConnection:
+    """The vaults of one account in one region."""
+
+    def __init__(self, target: Target, execution: Execution) -> None:
+        self._target = target
+        self._options = _options(target)
+        self._client = _client(self._options, execution, aws.read_only)
+
+    def list_containers(self, marker: Marker | None) -> ContainersPage:
+        """List one page of the account's vaults, ten at most."""
+        arguments = {"accountId": self._options.account_id, "limit": str(_LARGEST_VAULTS_PAGE)}
+        if marker is not None:
+            arguments["marker"] = marker.upload_id
+        with aws.errors_of("list_vaults", _LISTING):
+            reply = self._client.list_vaults(**arguments)
+        _prove(reply, "VaultList")
+        names = []
+        for vault in reply["VaultList"]:
+            name = vault.get("VaultName")
+            require(name, "malformed_entry", "a vault in the list has no name")
+            _check_arn(vault.get("VaultARN"), name, self._options)
+            names.append(name)
+        return ContainersPage(tuple(names), _next(reply))
+
+    def reader(self, container: str) -> GlacierReader:
+        """Give a reader of one vault."""
+        return GlacierReader(self._target, self._options, self._client, container)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+class GlacierReader:
+    """Reads one vault."""
+
+    can_list_one_key = False
+
+    def __init__(
+        self, target: Target, options: GlacierOptions, client: Any, container: str
+    ) -> None:
+        self.where = ContainerRef(target.name, "glacier", container)
+        self._options = options
+        self._client = client
+        self._limit = str(target.page_size or _LARGEST_UPLOADS_PAGE)
+        self._arguments = {"accountId": options.account_id, "vaultName": container}
+
+    def list_page(self, marker: Marker | None, *, key: str | None = None) -> Page:
+        """List one page of uploads; vaults know no keys, so `key` must be None."""
+        if key is not None:
+            msg = "Glacier uploads have no keys"
+            raise ValueError(msg)
+        with aws.errors_of("list_multipart_uploads", _LISTING):
+            reply = self._client.list_multipart_uploads(**self._paged(marker))
+        headers = _prove(reply, "UploadsList")
+        uploads = tuple(self._upload(entry) for entry in reply["UploadsList"])
+        return Page(uploads, _next(reply), server_time(headers))
+
+    def list_parts(self, upload: Upload, marker: Marker | None) -> PartsPage:
+        """List one page of parts; Glacier does not say when they arrived."""
+        arguments = self._paged(marker) | {"uploadId": upload.upload_id}
+        with aws.errors_of("list_parts", _UPLOAD):
+            reply = self._client.list_parts(**arguments)
+        _prove(reply, "Parts")
+        _check_arn(reply.get("VaultARN"), self.where.container, self._options)
+        same = reply.get("MultipartUploadId") == upload.upload_id
+        require(same, "wrong_upload", "the reply is about another upload")
+        parts = tuple(_part(entry) for entry in reply["Parts"])
+        return PartsPage(parts, _next(reply), initiated_of(reply.get("CreationDate"))[0])
+
+    def _paged(self, marker: Marker | None) -> dict[str, str]:
+        paged = self._arguments | {"limit": self._limit}
+        return paged if marker is None else paged | {"marker": marker.upload_id}
+
+    def _upload(self, entry: Mapping[str, Any]) -> Upload:
+        _check_arn(entry.get("VaultARN"), self.where.container, self._options)
+        # The vendor documents null for "no description was given", and the
+        # SDK drops nulls: absent is an answer here, not a gap.
+        description = entry.get("ArchiveDescription", "")
+        return upload_of(
+            self.where,
+            None,
+            entry.get("MultipartUploadId"),
+            entry.get("CreationDate"),
+            (("description", description), ("initiator", ""), ("storage_class", "")),
+        )
+
+
+class GlacierAborter:
+    """Aborts uploads of one account's vaults; its client can send nothing else."""
+
+    def __init__(self, target: Target, execution: Execution) -> None:
+        self._options = _options(target)
+        self._client = _client(self._options, execution, _only_abort)
+
+    def abort(self, upload: Upload) -> None:
+        """Abort one upload; raise UploadGone where there is none."""
+        with aws.errors_of("abort_multipart_upload", _UPLOAD):
+            reply = self._client.abort_multipart_upload(
+                accountId=self._options.account_id,
+                vaultName=upload.where.container,
+                uploadId=upload.upload_id,
+            )
+        aws.require_no_content(reply)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _only_abort(method: str, url: str) -> bool:
+    parts = urlsplit(url)
+    return method == "DELETE" and not parts.query and bool(_ABORT_PATH.fullmatch(parts.path))
+
+
+def _prove(reply: Mapping[str, Any], witness: str) -> Mapping[str, str]:
+    headers = aws.proven(reply)
+    require_content(headers, "json")
+    require(isinstance(reply.get(witness), list), "no_witness", f"the reply has no {witness}")
+    return headers
+
+
+def _next(reply: Mapping[str, Any]) -> Marker | None:
+    marker = reply.get("Marker")
+    # The vendor's examples end a list with the string "null".
+    return None if marker in {None, "", "null"} else Marker(upload_id=str(marker))
+
+
+def _check_arn(arn: object, vault: str, options: GlacierOptions) -> None:
+    found = _VAULT_ARN.fullmatch(arn) if isinstance(arn, str) else None
+    if found is None:
+        require(holds=False, code="no_witness", message="the reply does not name its vault")
+        return
+    expected = options.account_id if options.account_id != "-" else found["account"]
+    if (found["vault"], found["account"]) != (vault, expected):
+        message = (
+            f"asked for vault {vault} of account {options.account_id}, the reply is about {arn}"
+        )
+        raise WrongIdentity(message, code="wrong_vault")
+
+
+def _part(entry: Mapping[str, Any]) -> Part:
+    text = str(entry.get("RangeInBytes", ""))
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        message = f"a part's range is not understood: {text!r}"
+        raise Unexpected(message, code="malformed_entry")
+    size = int(found["last"]) - int(found["first"]) + 1
+    return Part(text, size, None, str(entry.get("SHA256TreeHash", "")))

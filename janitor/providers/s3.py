@@ -1,0 +1,308 @@
+"""S3 buckets, and buckets of S3-compatible stores, over boto3."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
+
+from botocore.exceptions import ClientError
+
+from janitor.errors import ProviderError, WrongIdentity
+from janitor.model import ContainerRef, Part, Upload, parse_time
+from janitor.providers import aws
+from janitor.providers.base import (
+    ContainersPage,
+    Marker,
+    Page,
+    PartsPage,
+    require,
+    require_content,
+    server_time,
+    upload_of,
+)
+from janitor.targets import Execution, S3Options, Target
+
+PERMISSIONS: Mapping[str, Sequence[str]] = {
+    "list_containers": ("s3:ListAllMyBuckets",),
+    "list_page": ("s3:ListBucketMultipartUploads",),
+    "list_parts": ("s3:ListMultipartUploadParts",),
+    "abort": ("s3:AbortMultipartUpload",),
+}
+
+_CODES = aws.Codes(
+    upload_gone=frozenset({"NoSuchUpload"}), container_missing=frozenset({"NoSuchBucket"})
+)
+_LARGEST_PAGE = 1000
+_DIRECTORY_BUCKET_SUFFIX = "--x-s3"
+
+
+def connect(target: Target, execution: Execution) -> S3Connection:
+    """Prepare to read the buckets of one account or endpoint."""
+    return S3Connection(target, execution)
+
+
+def aborter(target: Target, execution: Execution) -> S3Aborter:
+    """Prepare to abort uploads; called in enforce mode only."""
+    return S3Aborter(target, execution)
+
+
+class _Clients:
+    """One client for each region, because S3 answers for a bucket only in its own.
+
+    A store with an `endpoint_url` has one address, and so one client.
+    """
+
+    def __init__(self, target: Target, execution: Execution, allow: aws.Allow) -> None:
+        if not isinstance(target.options, S3Options):
+            msg = f"target {target.name} is not an S3 target"
+            raise TypeError(msg)
+        self.options = target.options
+        self._execution = execution
+        self._allow = allow
+        self._making = threading.Lock()
+        self._clients: dict[str | None, Any] = {}
+        self._regions: dict[str, str] = {}
+
+    def of(self, bucket: str | None) -> Any:
+        """Give the client for a bucket, or (None) for the account."""
+        region = self._regions.get(bucket or "", self.options.region)
+        with self._making:
+            if region not in self._clients:
+                self._clients[region] = self._connect(region)
+            return self._clients[region]
+
+    def learn_region(self, bucket: str, region: str | None) -> bool:
+        """Remember where a bucket is; whether that was news."""
+        if self.options.reach.endpoint_url is not None or region is None:
+            return False
+        known = self._regions.get(bucket, self.options.region)
+        self._regions[bucket] = region
+        return region != known
+
+    def in_its_region(self, bucket: str, call: Callable[[Any], Any]) -> Any:
+        """Make a call; once more where the reply says that the bucket is in another region."""
+        try:
+            return call(self.of(bucket))
+        except ClientError as error:
+            if not self.learn_region(bucket, _region_told(error)):
+                raise
+        return call(self.of(bucket))
+
+    def close(self) -> None:
+        """Close them all."""
+        with self._making:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
+    def _connect(self, region: str | None) -> Any:
+        options = self.options
+        # Compatible stores mostly do not care, but SigV4 needs a word.
+        fallback = "us-east-1" if options.reach.endpoint_url is not None else None
+        access = aws.Access(options.identity, options.reach, region or fallback, self._execution)
+        addressing = {"addressing_style": options.addressing}
+        return aws.connect(
+            "s3", access, self._allow, signature_version=options.signature_version, s3=addressing
+        )
+
+    def arguments(self, bucket: str) -> dict[str, Any]:
+        """Give what every request about a bucket carries."""
+        found: dict[str, Any] = {"Bucket": bucket}
+        if self.options.expected_owner is not None:
+            found["ExpectedBucketOwner"] = self.options.expected_owner
+        if self.options.request_payer:
+            found["RequestPayer"] = "requester"
+        return found
+
+
+def _region_told(error: ClientError) -> str | None:
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    told = headers.get("x-amz-bucket-region") or error.response.get("Error", {}).get("Region")
+    return str(told) if told and status in {301, 307, 400} else None
+
+
+class S3Connection:
+    """The buckets of one account or endpoint."""
+
+    def __init__(self, target: Target, execution: Execution) -> None:
+        self._target = target
+        self._clients = _Clients(target, execution, aws.read_only)
+
+    def list_containers(self, marker: Marker | None) -> ContainersPage:
+        """List one page of the account's buckets, and learn their regions."""
+        paged = {} if marker is None else {"ContinuationToken": marker.upload_id}
+        with aws.errors_of("list_buckets", _CODES):
+            reply = self._clients.of(None).list_buckets(MaxBuckets=_LARGEST_PAGE, **paged)
+        require_content(aws.proven(reply), "xml")
+        require("Buckets" in reply, "no_witness", "the reply has no list of buckets")
+        names = []
+        for bucket in reply["Buckets"]:
+            name = bucket.get("Name")
+            require(name, "malformed_entry", "a bucket in the list has no name")
+            self._clients.learn_region(name, bucket.get("BucketRegion"))
+            names.append(name)
+        token = reply.get("ContinuationToken")
+        return ContainersPage(tuple(names), Marker(upload_id=token) if token else None)
+
+    def reader(self, container: str) -> S3Reader:
+        """Give a reader of one bucket."""
+        return S3Reader(self._target, self._clients, container)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._clients.close()
+
+
+class S3Reader:
+    """Reads one bucket."""
+
+    def __init__(self, target: Target, clients: _Clients, container: str) -> None:
+        self.where = ContainerRef(target.name, "s3", container)
+        # Directory buckets are not sorted, and take only folders as a prefix.
+        self.can_list_one_key = not container.endswith(_DIRECTORY_BUCKET_SUFFIX)
+        self._clients = clients
+        self._prefix = target.prefix
+        self._page_size = target.page_size or _LARGEST_PAGE
+        self._arguments = clients.arguments(container)
+
+    def list_page(self, marker: Marker | None, *, key: str | None = None) -> Page:
+        """List one page of uploads.
+
+        A page with keys that XML cannot carry is asked for again in
+        url-encoding; servers differ too much in that to ask for it always.
+        """
+        arguments = self._arguments | {"MaxUploads": self._page_size}
+        prefix = self._prefix if key is None else key
+        arguments |= {"Prefix": prefix} if prefix else {}
+        if marker is not None:
+            arguments |= {"KeyMarker": marker.key} if marker.key else {}
+            arguments |= {"UploadIdMarker": marker.upload_id} if marker.upload_id else {}
+        with aws.errors_of("list_multipart_uploads", _CODES):
+            try:
+                return self._page(arguments, _as_it_is)
+            except ClientError as error:
+                if not aws.was_unreadable(error):
+                    raise
+            return self._page(arguments | {"EncodingType": "url"}, unquote_plus)
+
+    def _page(self, arguments: Mapping[str, Any], decode: Callable[[str], str]) -> Page:
+        reply = self._clients.in_its_region(
+            self.where.container, lambda client: client.list_multipart_uploads(**arguments)
+        )
+        headers = self._prove(reply)
+        uploads = tuple(self._upload(entry, decode) for entry in reply.get("Uploads", ()))
+        following = _next_of_uploads(reply, decode, uploads) if reply["IsTruncated"] else None
+        return Page(uploads, following, server_time(headers))
+
+    def list_parts(self, upload: Upload, marker: Marker | None) -> PartsPage:
+        """List one page of parts; the reply must name bucket, key and upload id exactly."""
+        named = {"Key": upload.key, "UploadId": upload.upload_id}
+        arguments = self._arguments | named | {"MaxParts": self._page_size}
+        if marker is not None:
+            arguments["PartNumberMarker"] = int(marker.upload_id)
+        with aws.errors_of("list_parts", _CODES):
+            try:
+                reply = self._clients.in_its_region(
+                    self.where.container, lambda client: client.list_parts(**arguments)
+                )
+            except ClientError as error:
+                if not aws.was_unreadable(error):
+                    raise
+                message = "the list of parts is not readable XML"
+                raise ProviderError(message, code="unreadable") from error
+        self._prove(reply)
+        told = {name: reply.get(name) for name in named}
+        require(told == named, "wrong_upload", "the reply is about another upload")
+        parts = tuple(_part(entry) for entry in reply.get("Parts", ()))
+        return PartsPage(parts, _next_of_parts(reply) if reply["IsTruncated"] else None)
+
+    def _prove(self, reply: Mapping[str, Any]) -> Mapping[str, str]:
+        headers = aws.proven(reply)
+        require_content(headers, "xml")
+        witness = isinstance(reply.get("IsTruncated"), bool)
+        require(witness, "no_witness", "the reply does not say whether it is truncated")
+        told = reply.get("Bucket")
+        require(told, "no_witness", "the reply does not name its bucket")
+        # Behind the ARN of an access point is a bucket that we do not know.
+        asked = self.where.container
+        if told != asked and not asked.startswith("arn:"):
+            message = f"asked for bucket {asked}, the reply is about {told}"
+            raise WrongIdentity(message, code="wrong_bucket")
+        return headers
+
+    def _upload(self, entry: Mapping[str, Any], decode: Callable[[str], str]) -> Upload:
+        key = entry.get("Key")
+        return upload_of(
+            self.where,
+            decode(key) if isinstance(key, str) else "",
+            entry.get("UploadId"),
+            entry.get("Initiated"),
+            (
+                ("description", ""),
+                ("initiator", entry.get("Initiator", {}).get("ID")),
+                ("storage_class", entry.get("StorageClass")),
+            ),
+        )
+
+
+class S3Aborter:
+    """Aborts uploads of one account's buckets; its clients can send nothing else."""
+
+    def __init__(self, target: Target, execution: Execution) -> None:
+        self._clients = _Clients(target, execution, _only_abort)
+
+    def abort(self, upload: Upload) -> None:
+        """Abort one upload; raise UploadGone where there is none."""
+        named = {"Key": upload.key, "UploadId": upload.upload_id}
+        bucket = upload.where.container
+        arguments = self._clients.arguments(bucket) | named
+        with aws.errors_of("abort_multipart_upload", _CODES):
+            reply = self._clients.in_its_region(
+                bucket, lambda client: client.abort_multipart_upload(**arguments)
+            )
+        aws.require_no_content(reply)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._clients.close()
+
+
+def _only_abort(method: str, url: str) -> bool:
+    # Without its upload id the same request would delete the object.
+    query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    has_id = [(name, bool(value)) for name, value in query] == [("uploadId", True)]
+    return method == "DELETE" and has_id
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _next_of_uploads(
+    reply: Mapping[str, Any], decode: Callable[[str], str], uploads: Sequence[Upload]
+) -> Marker:
+    """Take exactly the markers that the server gave; a truncated page without any is no page."""
+    told, upload_id = reply.get("NextKeyMarker") or "", reply.get("NextUploadIdMarker") or ""
+    require(told or upload_id, "no_marker", "the page is truncated, but does not say where")
+    last = uploads[-1].key if uploads else None
+    # In url-encoding some servers encode the marker too, and some do not.
+    key = told if told == last else decode(told)
+    return Marker(key, upload_id)
+
+
+def _next_of_parts(reply: Mapping[str, Any]) -> Marker:
+    told = reply.get("NextPartNumberMarker")
+    require(isinstance(told, int), "no_marker", "the page is truncated, but does not say where")
+    return Marker(upload_id=str(told))
+
+
+def _part(entry: Mapping[str, Any]) -> Part:
+    return Part(
+        str(entry.get("PartNumber", "")),
+        entry.get("Size"),
+        parse_time(entry.get("LastModified")),
+        str(entry.get("ETag", "")),
+    )
