@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import cast
 
 from janitor.model import PROVIDERS
-from janitor.providers.base import ProviderModule
+from janitor.providers.base import Aborter, Connection, ProviderModule
+
+__all__ = ["Aborter", "Connection", "ProviderModule", "load", "names"]
 
 
 def names() -> frozenset[str]:
