@@ -1,8 +1,8 @@
 """What Glacier and S3 share: sessions, clients that can be trusted, and the error mapping.
 
 Clients are set up so that nothing is hidden from us: no retries, no redirects,
-timestamps left as text, the wire's own status and length kept beside every
-parsed reply, and no endpoint or proxy that only the environment asked for.
+timestamps left as text, the status as it was on the wire, short bodies refused,
+and no endpoint or proxy that only the environment asked for.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ import botocore.loaders
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.handlers import BUILTIN_HANDLERS
+from botocore.parsers import ResponseParserError
 
 from janitor import __version__
 from janitor.errors import (
     ClockSkewed,
     ContainerMissing,
     Denied,
+    Incomplete,
     JanitorError,
     ProviderError,
     Refused,
@@ -38,7 +41,6 @@ from janitor.errors import (
 from janitor.providers.base import KIND_OF_STATUS, require, retry_after
 from janitor.targets import AssumeRole, AwsIdentity, Execution, Reach
 
-WIRE = "JanitorWire"
 Allow = Callable[[str, str], bool]
 
 SKEW_SAYINGS = ("Signature expired", "Signature not yet current")
@@ -93,14 +95,6 @@ _MAKING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
-    """What arrived, before the SDK's parser had its say."""
-
-    status: int
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Codes:
     """The error codes by which one service says that something is not there."""
 
@@ -131,7 +125,11 @@ def connect(service: str, access: Access, allow: Allow, **options: Any) -> Any:
             verify=access.reach.ca_file,
             config=_config(access, **options),
         )
-    client.meta.events.register_first(f"before-parse.{service}", _keep_wire)
+    for event, handler, *_ in BUILTIN_HANDLERS:
+        # One of them turns a 200 that it cannot read into a 500.
+        if event == "before-parse.s3.*":
+            client.meta.events.unregister(event, handler)
+    client.meta.events.register(f"before-parse.{service}", _require_whole)
     client.meta.events.register_first(f"before-send.{service}", functools.partial(_guard, allow))
     client.meta.events.register(f"before-call.{service}", _forbid_redirect)
     return client
@@ -194,14 +192,13 @@ def _assume(session: botocore.session.Session, role: AssumeRole, access: Access)
     )
 
 
-def _keep_wire(
-    response_dict: Mapping[str, Any], customized_response_dict: dict[str, Any], **_: Any
-) -> None:
-    """Note status and length: botocore accepts short bodies and renames bad ones to 500."""
+def _require_whole(response_dict: Mapping[str, Any], **_: Any) -> None:
+    """Refuse a success whose body is shorter than declared, which the SDK would accept."""
     declared = response_dict["headers"].get("content-length")
     body = response_dict["body"]
-    complete = declared is None or not isinstance(body, bytes) or len(body) == int(declared)
-    customized_response_dict[WIRE] = Wire(response_dict["status_code"], complete)
+    if response_dict["status_code"] == 200 and declared is not None:  # noqa: PLR2004  # HTTP
+        whole = len(body) == int(declared)
+        require(whole, "short_body", f"the reply has {len(body)} bytes of {declared}")
 
 
 def _guard(allow: Allow, request: Any, **_: Any) -> None:
@@ -223,18 +220,11 @@ def read_only(method: str, _url: str) -> bool:
 
 
 def proven(reply: Mapping[str, Any]) -> Mapping[str, str]:
-    """Demand exactly 200 and a whole body; give the headers, names in lower case."""
-    wire: Wire = reply[WIRE]
-    require(wire.status == 200, "status", f"the reply is HTTP {wire.status}, not 200")  # noqa: PLR2004  # HTTP
-    require(wire.complete, "short_body", "the reply's body is shorter than it said")
+    """Demand exactly 200; give the headers, names in lower case."""
+    status = _status(reply)
+    require(status == 200, "status", f"the reply is HTTP {status}, not 200")  # noqa: PLR2004  # HTTP
     headers: Mapping[str, str] = reply["ResponseMetadata"]["HTTPHeaders"]
     return headers
-
-
-def was_unreadable(error: botocore.exceptions.ClientError) -> bool:
-    """Whether this 'error' was a 200 whose body the SDK could not parse."""
-    wire: Wire | None = error.response.get(WIRE)
-    return wire is not None and wire.status == 200 and _code(error) == "500"  # noqa: PLR2004  # HTTP
 
 
 @contextmanager
@@ -252,9 +242,17 @@ def errors_of(verb: str, codes: Codes) -> Iterator[None]:
     except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError) as error:
         message = f"{verb}: {type(error).__name__}: {error}"
         raise Transient(message, code="connection") from error
+    except ResponseParserError as error:
+        # The rest of its text is the whole body.
+        message = f"{verb}: {str(error).partition(chr(10))[0]}"
+        raise Incomplete(message, code="unreadable") from error
     except (botocore.exceptions.BotoCoreError, UnicodeError, ValueError) as error:
         message = f"{verb}: {type(error).__name__}: {error}"
         raise Unexpected(message, code="sdk_error") from error
+
+
+def _status(reply: Mapping[str, Any]) -> int:
+    return int(reply["ResponseMetadata"]["HTTPStatusCode"])
 
 
 def _code(error: botocore.exceptions.ClientError) -> str:
@@ -287,7 +285,7 @@ def _kind(code: str, status: int, said: str, codes: Codes) -> type[ProviderError
 
 def require_no_content(reply: Mapping[str, Any]) -> None:
     """Accept 204 as the success of an abort, and nothing else."""
-    status = reply[WIRE].status
+    status = _status(reply)
     if status != 204:  # noqa: PLR2004  # HTTP
         message = f"the abort was answered with HTTP {status}, not 204"
         raise Unexpected(message, code="status", status=status)

@@ -6,10 +6,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
+from xml.etree.ElementTree import ParseError
+from xml.parsers.expat import ErrorString, errors
 
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
-from janitor.errors import ProviderError, WrongIdentity
+from janitor.errors import WrongIdentity
 from janitor.model import ContainerRef, Part, Upload, parse_time
 from janitor.providers import aws
 from janitor.providers.base import (
@@ -35,6 +38,8 @@ _CODES = aws.Codes(
     upload_gone=frozenset({"NoSuchUpload"}), container_missing=frozenset({"NoSuchBucket"})
 )
 _LARGEST_PAGE = 1000
+# What expat says of a key that XML cannot carry, and not of a reply that was cut.
+_BEYOND_XML = frozenset({errors.XML_ERROR_INVALID_TOKEN, errors.XML_ERROR_BAD_CHAR_REF})
 _DIRECTORY_BUCKET_SUFFIX = "--x-s3"
 
 
@@ -183,8 +188,8 @@ class S3Reader:
         with aws.errors_of("list_multipart_uploads", _CODES):
             try:
                 return self._page(arguments, _as_it_is)
-            except ClientError as error:
-                if not aws.was_unreadable(error):
+            except ResponseParserError as error:
+                if not _has_characters_beyond_xml(error):
                     raise
             return self._page(arguments | {"EncodingType": "url"}, unquote_plus)
 
@@ -204,15 +209,9 @@ class S3Reader:
         if marker is not None:
             arguments["PartNumberMarker"] = int(marker.upload_id)
         with aws.errors_of("list_parts", _CODES):
-            try:
-                reply = self._clients.in_its_region(
-                    self.where.container, lambda client: client.list_parts(**arguments)
-                )
-            except ClientError as error:
-                if not aws.was_unreadable(error):
-                    raise
-                message = "the list of parts is not readable XML"
-                raise ProviderError(message, code="unreadable") from error
+            reply = self._clients.in_its_region(
+                self.where.container, lambda client: client.list_parts(**arguments)
+            )
         self._prove(reply)
         told = {name: reply.get(name) for name in named}
         require(told == named, "wrong_upload", "the reply is about another upload")
@@ -275,6 +274,11 @@ def _only_abort(method: str, url: str) -> bool:
     query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
     has_id = [(name, bool(value)) for name, value in query] == [("uploadId", True)]
     return method == "DELETE" and has_id
+
+
+def _has_characters_beyond_xml(error: ResponseParserError) -> bool:
+    cause = error.__context__
+    return isinstance(cause, ParseError) and ErrorString(cause.code) in _BEYOND_XML
 
 
 def _as_it_is(text: str) -> str:

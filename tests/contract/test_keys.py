@@ -1,0 +1,97 @@
+"""Keys survive exactly: from the listing to the abort, byte for byte, or they are refused."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_to_bytes
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from support.harness import HARNESSES, Ear, Harness, sweeper
+
+from janitor.model import Outcome, Reason
+from janitor.sandbox import Sandbox
+
+ALPHABET = st.one_of(
+    st.sampled_from("aZ0 +%/.?#&=;:@!$'\"<>\\^`{|}~*()[],-_\t\n\r\x00\x01\x7f\u2028\ufffe"),
+    st.characters(exclude_categories=("Cs",)),
+)
+KEYS = st.text(ALPHABET, min_size=1, max_size=40).filter(lambda key: len(key.encode()) <= 1023)
+
+
+@pytest.mark.parametrize("provider", ["qingstor", "s3"])
+@settings(
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(key=KEYS)
+@example(key="a/../b")
+@example(key="..")
+@example(key=".")
+@example(key="/leading")
+@example(key="trailing/")
+@example(key="a//b")
+@example(key="%2F")
+@example(key="a+b c%20d")
+@example(key="?uploads")
+@example(key="#fragment")
+@example(key="é\u0301🎬")
+@example(key="\x01")
+@example(key="\r\n")
+@example(key="<object-key>")
+@example(key=";a=b&upload_id=other")
+@example(key=" ")
+@example(key="\\")
+def test_a_key_goes_through_exactly_or_not_at_all(
+    sandbox: Sandbox, provider: str, key: str
+) -> None:
+    """What is aborted is the listed key; what cannot be addressed is kept and said so."""
+    harness = HARNESSES[provider]
+    bucket = "container"
+    store = harness.store(sandbox)
+    if bucket not in store.containers:
+        harness.add_container(sandbox, bucket)
+    sandbox.journal.clear()
+    ear = Ear()
+    name = harness.add(sandbox, bucket, key)
+    decoy = harness.add(sandbox, bucket, "decoy")
+    sweeper(sandbox, harness.target(sandbox, page_size=100), ear=ear).sweep()
+    aborted = {
+        (entry.key, entry.upload_id) for entry in sandbox.journal if entry.method == "DELETE"
+    }
+    kept = store.upload_ids(bucket)
+    for left in kept:
+        store.abort(bucket, left)
+
+    assert decoy not in kept
+    assert aborted <= {(key, name), ("decoy", decoy)}
+    if name in kept:
+        assert Reason.ACTIVITY_UNKNOWN == ear.reasons()[name]
+        assert not is_addressable(harness, key)
+    else:
+        assert (Outcome.ABORTED, key) == (
+            ear.outcomes()[name],
+            ear.uploads()[name].result.decision.upload.key,
+        )
+    assert_no_other_path(sandbox, bucket, {key, "decoy"})
+
+
+def is_addressable(harness: Harness, key: str) -> bool:
+    """Say which keys must work: without dot segments on QingStor, in XML on S3."""
+    if harness.provider == "qingstor":
+        return not {".", ".."} & set(key.split("/"))
+    return all(is_xml(character) for character in key)
+
+
+def is_xml(character: str) -> bool:
+    """Whether XML 1.0 can carry a character."""
+    return character in "\t\n\r" or (ord(character) >= 0x20 and character not in "\ufffe\uffff")
+
+
+def assert_no_other_path(sandbox: Sandbox, bucket: str, keys: set[str]) -> None:
+    """Fail if any request was about a key that nobody meant."""
+    paths = {unquote_to_bytes(entry.target.partition("?")[0]) for entry in sandbox.journal}
+    meant = {f"/{bucket}/{key}".encode() for key in keys} | {f"/{bucket}".encode()}
+
+    assert paths <= meant
