@@ -7,17 +7,44 @@ policy then keeps unless every possible answer says abort.
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import re2
 
 from janitor.model import Upload
 
-_FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_WILDCARDS = (("**/", "(?:.*/)?"), ("**", ".*"), ("*", "[^/]*"), ("?", "[^/]"))
+
+
+def _folded(text: str) -> str:
+    """Fold away case and compatibility forms, as Unicode's definition D146 says."""
+    if text.isascii():  # the pattern's own (?i) does this
+        return text
+    once = unicodedata.normalize("NFD", text).casefold()
+    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", once).casefold())
+
+
+def _folded_and_composed(text: str) -> str:
+    return unicodedata.normalize("NFC", _folded(text))
+
+
+# A protect rule must hold for every way to write the same text.
+_SPELLINGS: tuple[Callable[[str], str], ...] = (
+    str,
+    partial(unicodedata.normalize, "NFC"),
+    partial(unicodedata.normalize, "NFD"),
+    partial(unicodedata.normalize, "NFKC"),
+    partial(unicodedata.normalize, "NFKD"),
+    _folded,
+    _folded_and_composed,
+)
 
 
 class PatternError(ValueError):
@@ -32,36 +59,37 @@ class Ternary(Enum):
     YES = 2
 
 
-def glob_to_regex(glob: str) -> str:
+def glob_to_regex(glob: str, spell: Callable[[str], str] = str) -> str:
     r"""Translate a glob into an anchored RE2 pattern.
 
     `*` is any run of characters but `/`, `**` any run, `**/` any number of
     whole folders (none too), `?` one character but `/`, `\` takes the next
     character as it is. `[` is refused, because half of the world reads it as
-    a class and the other half as itself.
+    a class and the other half as itself. `spell` respells what is literal.
     """
     out = [r"(?s)\A"]
+    literals = ""
     position = 0
     while position < len(glob):
-        at_segment_start = position == 0 or glob[position - 1] == "/"
-        if at_segment_start and glob.startswith("**/", position):
-            out.append("(?:.*/)?")
-            position += 3
-        elif glob.startswith("**", position):
-            out.append(".*")
-            position += 2
-        elif glob[position] == "*":
-            out.append("[^/]*")
-            position += 1
-        elif glob[position] == "?":
-            out.append("[^/]")
-            position += 1
+        wildcard, regex = _wildcard_at(glob, position)
+        if wildcard:
+            out += [re2.escape(spell(literals)), regex]
+            literals = ""
+            position += len(wildcard)
         else:
             literal, width = _literal_at(glob, position)
-            out.append(re2.escape(literal))
+            literals += literal
             position += width
-    out.append(r"\z")
+    out += [re2.escape(spell(literals)), r"\z"]
     return "".join(out)
+
+
+def _wildcard_at(glob: str, position: int) -> tuple[str, str]:
+    at_segment_start = position == 0 or glob[position - 1] == "/"
+    for wildcard, regex in _WILDCARDS:
+        if glob.startswith(wildcard, position) and (at_segment_start or wildcard != "**/"):
+            return wildcard, regex
+    return "", ""
 
 
 def _literal_at(glob: str, position: int) -> tuple[str, int]:
@@ -90,35 +118,51 @@ class Pattern:
 
     def __post_init__(self) -> None:
         """Compile at once, so that a bad pattern is found when the config is read."""
-        variants = {unicodedata.normalize(form, self.text): None for form in _FORMS}
-        object.__setattr__(self, "_exact", self._compile(self.text))
-        folded = tuple(self._compile(variant, "(?i)") for variant in variants)
-        object.__setattr__(self, "_folded", folded)
-
-    def _compile(self, text: str, flags: str = "") -> Any:
-        options = re2.Options()
-        options.log_errors = False
         try:
-            return re2.compile(flags + (text if self.regex else glob_to_regex(text)), options)
+            object.__setattr__(self, "_exact", _compile(self._spelled(str)))
+            object.__setattr__(self, "_folded", tuple(self._variants()))
         except (re2.error, UnicodeEncodeError) as error:
             msg = f"is not a pattern that RE2 understands ({_words(error)})"
             raise PatternError(msg) from error
 
+    def _spelled(self, spell: Callable[[str], str]) -> str:
+        # Only literals are respelled: NFKC makes wildcards of full-width stars.
+        if not self.regex:
+            return glob_to_regex(self.text, spell)
+        return _NOT_ASCII.sub(lambda found: re2.escape(spell(found[0])), self.text)
+
+    def _variants(self) -> list[Any]:
+        compiled = []
+        for spelled in {self._spelled(spell): None for spell in _SPELLINGS}:
+            try:
+                compiled.append(_compile("(?i)" + spelled))
+            except re2.error:
+                # A range such as [à-ü] does not survive every spelling; the
+                # text as it is and the spellings of the value remain.
+                if not self.regex or spelled == self.text:
+                    raise
+        return compiled
+
     def test(self, value: str | None, *, over_protect: bool = False) -> Ternary:
-        """Compare exactly, or (`over_protect`) across case and Unicode normal forms."""
+        """Compare exactly, or (`over_protect`) across case and Unicode normal forms as well."""
         if value is None:
             return Ternary.MAYBE
         try:
-            matches = self._over_protect(value) if over_protect else self._exact.search(value)
+            # Ignoring case can also lose a match: of "A" with [^a].
+            matches = self._exact.search(value) or (over_protect and self._over_protect(value))
         except UnicodeEncodeError:  # a lone surrogate: RE2 works on UTF-8
             return Ternary.MAYBE
         return Ternary.YES if matches else Ternary.NO
 
     def _over_protect(self, value: str) -> bool:
-        forms = {unicodedata.normalize(form, value): None for form in _FORMS}
-        forms |= {form.casefold(): None for form in tuple(forms)}
-        forms[value] = None
+        forms = {spell(value): None for spell in _SPELLINGS}
         return any(pattern.search(form) for pattern in self._folded for form in forms)
+
+
+def _compile(regex: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(regex, options)
 
 
 def _words(error: Exception) -> str:

@@ -1,15 +1,17 @@
 """Applies the limits to what the policy found. Pure: no I/O, no clock, no SDK.
 
 None is "no limit", 0 is "nothing". The oldest go first, in an order that does
-not depend on the order of listing, and the limits take a prefix of it: a
-stricter limit never aborts more.
+not depend on the order of listing. The breaker leaves out whole targets, and
+the caps take a prefix of what is left: a stricter cap never aborts more. A
+breaker that opens, like a rule that protects, leaves room under the caps to
+the next oldest.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 
@@ -18,12 +20,24 @@ from janitor.model import Decision, Reason, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one run may do; None is unlimited, 0 is nothing. `bytes_per_run` in bytes."""
+    """How much one run may do; None is unlimited, 0 is nothing. `bytes_per_run` in bytes.
+
+    `share_of_listed` is from 0 to 1, and 1 never trips.
+    """
 
     aborts_per_run: int | None = None
     aborts_per_day: int | None = None
     bytes_per_run: int | None = None
     share_of_listed: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        """Make a limit below nothing impossible."""
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            # A negative cap would count from the other end, and abort all but a few.
+            if value is not None and value < 0:
+                msg = f"{limit.name} must not be negative"
+                raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +128,11 @@ def _fitting(stale: Sequence[Decision], budget: int) -> int:
     """How many of the oldest fit into the budget of bytes.
 
     The first that does not fit ends the count, and one of unknown size never
-    fits: skipping ahead would let a smaller budget abort more uploads.
+    fits: skipping ahead would let a smaller budget abort more uploads. A
+    budget of 0 is nothing, not even uploads without a single byte.
     """
+    if budget == 0:
+        return 0
     for position, decision in enumerate(stale):
         activity = decision.activity
         if activity is None or not activity.complete or activity.size is None:

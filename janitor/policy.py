@@ -7,8 +7,8 @@ might apply is asked, and the upload is aborted only if all of them agree.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from janitor.matching import Match, Ternary
 from janitor.model import (
@@ -24,6 +24,17 @@ from janitor.model import (
 FLOOR = timedelta(hours=24)
 FUTURE_TOLERANCE = timedelta(minutes=5)
 DEFAULT_RULE = "default"
+
+# Where waiting alone never leads to an abort.
+_IN_VAIN = frozenset(
+    {
+        Reason.PROTECTED,
+        Reason.NO_DATE,
+        Reason.NAIVE_DATE,
+        Reason.IMPLAUSIBLE_DATE,
+        Reason.ACTIVITY_UNKNOWN,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +80,12 @@ def judge(
     """Decide about one upload at the instant `now` (aware), by what is known of its parts.
 
     Without `activity` an upload can only be aborted under `idle_for: off`.
-    The first keeping answer among all rules that might apply is returned.
+    The first keeping answer among all rules that might apply is returned, with
+    the latest `eligible_at` of them all.
     """
     decisions = _possible_decisions(upload, policy, now, activity)
-    return next((d for d in decisions if d.verdict is Verdict.KEEP), decisions[0])
+    decision = next((d for d in decisions if d.verdict is Verdict.KEEP), decisions[0])
+    return replace(decision, eligible_at=_latest([d.eligible_at for d in decisions]))
 
 
 def may_be_stale(upload: Upload, policy: Policy, now: datetime) -> bool:
@@ -124,46 +137,59 @@ def _terms_of(rule: Rule, policy: Policy) -> _Terms:
 
 
 def _decide(upload: Upload, terms: _Terms, now: datetime, activity: Activity | None) -> Decision:
-    reason, eligible_at = _by_date(upload, terms, now)
+    reason = _by_date(upload, terms, now)
     if reason is Reason.STALE and terms.idle_for is not None:
-        reason, idle_at = _by_activity(upload, terms.idle_for, now, activity)
-        eligible_at = max(eligible_at, idle_at) if eligible_at and idle_at else None
+        reason = _by_activity(upload, terms.idle_for, now, activity)
     verdict = Verdict.ABORT if reason is Reason.STALE else Verdict.KEEP
+    eligible_at = None if reason in _IN_VAIN else _eligible_at(upload, terms, activity)
     return Decision(upload, verdict, reason, terms.rule, eligible_at, activity)
 
 
-def _by_date(upload: Upload, terms: _Terms, now: datetime) -> tuple[Reason, datetime | None]:
+def _by_date(upload: Upload, terms: _Terms, now: datetime) -> Reason:
     if terms.keep:
-        return Reason.PROTECTED, None
-    doubt = _doubt_about_date(upload, now)
-    if doubt is not None or upload.initiated is None:
-        return doubt or Reason.NO_DATE, None
-    old_at = _later(upload.initiated, terms.stale_after)
-    return (Reason.STALE if now > old_at else Reason.YOUNG), old_at
+        return Reason.PROTECTED
+    if upload.initiated is None:
+        return Reason.NAIVE_DATE if is_naive_time(upload.initiated_text) else Reason.NO_DATE
+    if upload.initiated <= EARLIEST_PLAUSIBLE[upload.where.provider]:
+        return Reason.IMPLAUSIBLE_DATE
+    # Ages are compared, not instants: a difference cannot leave the calendar,
+    # and it is exact in whatever zone `now` is.
+    age = now - upload.initiated
+    if age < -FUTURE_TOLERANCE:
+        return Reason.FUTURE_DATE
+    return Reason.STALE if age > terms.stale_after else Reason.YOUNG
 
 
 def _by_activity(
     upload: Upload, idle_for: timedelta, now: datetime, activity: Activity | None
-) -> tuple[Reason, datetime | None]:
+) -> Reason:
     """Judge an upload that is old enough; creating it was a sign of life too."""
-    signs = [upload.initiated, activity.last_part if activity is not None else None]
-    idle_at = _later(max(sign for sign in signs if sign is not None), idle_for)
     # A part that is too new speaks even if the others could not be read.
-    if now <= idle_at:
-        return Reason.ACTIVE, idle_at
+    if any(now - sign <= idle_for for sign in _signs_of_life(upload, activity)):
+        return Reason.ACTIVE
     if activity is None or not activity.known or not activity.complete:
-        return Reason.ACTIVITY_UNKNOWN, None
-    return Reason.STALE, idle_at
+        return Reason.ACTIVITY_UNKNOWN
+    if activity.parts > 0 and activity.last_part is None:
+        return Reason.ACTIVITY_UNKNOWN
+    return Reason.STALE
 
 
-def _doubt_about_date(upload: Upload, now: datetime) -> Reason | None:
-    if upload.initiated is None:
-        return Reason.NAIVE_DATE if is_naive_time(upload.initiated_text) else Reason.NO_DATE
-    if upload.initiated > now + FUTURE_TOLERANCE:
-        return Reason.FUTURE_DATE
-    if upload.initiated < EARLIEST_PLAUSIBLE[upload.where.provider]:
-        return Reason.IMPLAUSIBLE_DATE
-    return None
+def _signs_of_life(upload: Upload, activity: Activity | None) -> list[datetime]:
+    signs = (upload.initiated, activity.last_part if activity is not None else None)
+    return [sign for sign in signs if sign is not None]
+
+
+def _eligible_at(upload: Upload, terms: _Terms, activity: Activity | None) -> datetime:
+    """When an upload with a date will be both old and silent enough."""
+    waits = [(upload.initiated, terms.stale_after)] + [
+        (sign, terms.idle_for) for sign in _signs_of_life(upload, activity)
+    ]
+    return max(_later(since, by) for since, by in waits if since is not None and by is not None)
+
+
+def _latest(moments: Sequence[datetime | None]) -> datetime | None:
+    known = [moment for moment in moments if moment is not None]
+    return max(known) if len(known) == len(moments) else None
 
 
 def _later(moment: datetime, by: timedelta) -> datetime:
@@ -171,4 +197,4 @@ def _later(moment: datetime, by: timedelta) -> datetime:
     try:
         return moment + by
     except OverflowError:
-        return datetime.max.replace(tzinfo=moment.tzinfo)
+        return datetime.max.replace(tzinfo=UTC)
