@@ -56,7 +56,7 @@ def aborter(target: Target, execution: Execution) -> S3Aborter:
 class _Clients:
     """One client for each region, because S3 answers for a bucket only in its own.
 
-    A store with an `endpoint_url` has one address, and so one client.
+    With an `endpoint_url` they differ in what they sign, not in whom they ask.
     """
 
     def __init__(self, target: Target, execution: Execution, allow: aws.Allow) -> None:
@@ -80,11 +80,10 @@ class _Clients:
 
     def learn_region(self, bucket: str, region: str | None) -> bool:
         """Remember where a bucket is; whether that was news."""
-        if self.options.reach.endpoint_url is not None or region is None:
-            return False
         known = self._regions.get(bucket, self.options.region)
-        self._regions[bucket] = region
-        return region != known
+        if region is not None:
+            self._regions[bucket] = region
+        return region not in {None, known}
 
     def in_its_region(self, bucket: str, call: Callable[[Any], Any]) -> Any:
         """Make a call; once more where the reply says that the bucket is in another region."""
@@ -147,7 +146,9 @@ class S3Connection:
         for bucket in reply["Buckets"]:
             name = bucket.get("Name")
             require(name, "malformed_entry", "a bucket in the list has no name")
-            self._clients.learn_region(name, bucket.get("BucketRegion"))
+            if self._clients.options.reach.endpoint_url is None:
+                # Compatible stores say what they like here.
+                self._clients.learn_region(name, bucket.get("BucketRegion"))
             names.append(name)
         token = reply.get("ContinuationToken")
         return ContainersPage(tuple(names), Marker(upload_id=token) if token else None)
