@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -37,17 +37,17 @@ class Hooks:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._hooks: dict[str, list[Callable[[Call], object]]] = defaultdict(list)
+        self._hooks: list[tuple[str, Callable[[Call], object]]] = []
 
     def add(self, operation: str, callback: Callable[[Call], object]) -> None:
-        """Call `callback` before every call of `operation`."""
+        """Call `callback` before every call of `operation`, a name or a pattern."""
         with self._lock:
-            self._hooks[operation].append(callback)
+            self._hooks.append((operation, callback))
 
     def of(self, operation: str) -> list[Callable[[Call], object]]:
         """Copy the callbacks of an operation."""
         with self._lock:
-            return list(self._hooks.get(operation, ()))
+            return [hook for pattern, hook in self._hooks if fnmatchcase(operation, pattern)]
 
 
 class Exchange:

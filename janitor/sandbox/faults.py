@@ -76,11 +76,16 @@ class FaultPlan:
     """The faults to come. Safe to use from any thread."""
 
     def __init__(self) -> None:
+        self.operations: frozenset[str] = frozenset()
         self._lock = Lock()
         self._seen: list[tuple[Fault, list[int]]] = []
 
     def add(self, fault: Fault) -> None:
-        """Plan one more; of several that match a call, the first one added strikes."""
+        """Plan one more; of several that match a call, the first one added strikes.
+
+        Raises ValueError if its operation matches none that exists.
+        """
+        check_operation(fault.operation, self.operations)
         with self._lock:
             self._seen.append((fault, [0]))
 
@@ -99,6 +104,13 @@ class FaultPlan:
         """Return the faults that never struck, so that a test can prove that its own did."""
         with self._lock:
             return [fault for fault, seen in self._seen if seen[0] < fault.nth]
+
+
+def check_operation(pattern: str, known: frozenset[str]) -> None:
+    """Refuse a name or pattern that fits no operation: it would be silently without effect."""
+    if not any(fnmatchcase(name, pattern) for name in known):
+        msg = f"no operation is called {pattern!r}; there are {', '.join(sorted(known))}"
+        raise ValueError(msg)
 
 
 def _strikes(fault: Fault, seen: list[int], call: Call) -> bool:

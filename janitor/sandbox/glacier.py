@@ -80,6 +80,7 @@ class Glacier:
     """The Glacier service."""
 
     name = "glacier"
+    operations = frozenset(_OPERATIONS) | {"glacier.unknown"}
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -136,7 +137,7 @@ class Glacier:
         if version != _API_VERSION:
             code = "InvalidParameterValueException" if version else "MissingParameterValueException"
             raise Refusal(400, code, f"x-amz-glacier-version must be {_API_VERSION}.")
-        if call.request.path.split(b"/")[1] == b"":
+        if call.request.path.startswith(b"//"):
             raise Refusal(400, "MissingParameterValueException", "Required: accountId")
         operation = _OPERATIONS.get(call.operation)
         if operation is None:

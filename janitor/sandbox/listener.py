@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Answer = Callable[[Request], Awaitable[Reply | None]]
 
 _PATIENCE: Final = 10.0
+_HOOK_THREADS: Final = 128
 _TOO_LARGE: Final = Reply(413, {"Connection": "close"})
 
 
@@ -69,6 +71,8 @@ class Listener:
 
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        # Hooks may wait for each other; asyncio's own pool would be as small as the machine.
+        self._loop.set_default_executor(ThreadPoolExecutor(_HOOK_THREADS, "janitor-sandbox-hook"))
         servers = [
             await self._loop.create_server(self._factory(answer), sock=bound)
             for bound, answer in zip(self._sockets, self._answers, strict=True)
@@ -119,11 +123,10 @@ def _bound(host: str, ports: Sequence[int]) -> list[socket.socket]:
 
 def _app(answer: Answer) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        with suppress(ClientDisconnect):
+        # The end of the sandbox cancels what still waits; its connection is gone by then.
+        with suppress(ClientDisconnect, asyncio.CancelledError):
             request = await _read(scope, receive)
-            reply = (
-                Reply(413, {"Connection": "close"}) if request is None else await answer(request)
-            )
+            reply = _TOO_LARGE if request is None else await answer(request)
             await _write(reply, scope, receive, send)
 
     return app

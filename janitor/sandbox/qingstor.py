@@ -90,6 +90,7 @@ class QingStor:
     """The QingStor service."""
 
     name = "qingstor"
+    operations = frozenset(_OPERATIONS) | {"qingstor.unknown"}
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -60,7 +60,7 @@ def list_uploads(context: Context) -> Reply:
     home, params = bucket(context), context.request.params
     limit = limit_of(context, DEFAULT_LIMIT, context.world.options.qingstor_max_limit)
     query = Query(
-        limit=limit,
+        limit=context.world.options.capped(limit),
         prefix=params.get("prefix", ""),
         delimiter=params.get("delimiter", ""),
         key_marker=params.get("key_marker"),
@@ -245,7 +245,7 @@ def limit_of(context: Context, default: int, most: int) -> int:
     value = whole_number(text) if text else min(default, most)
     if value is None or not 1 <= value <= most:
         raise Refusal(400, INVALID, "The argument limit is not valid.")
-    return context.world.options.capped(value)
+    return value
 
 
 def json_reply(value: dict[str, object]) -> Reply:

@@ -126,6 +126,7 @@ class S3:
     """The S3 service."""
 
     name = "s3"
+    operations = frozenset(_OPERATIONS) | {"s3.unknown"}
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from janitor.sandbox.clock import SandboxClock
 from janitor.sandbox.exchange import Exchange, Hooks
+from janitor.sandbox.faults import check_operation
 from janitor.sandbox.glacier import Glacier
 from janitor.sandbox.identity import ACCOUNT_ID, JANITOR, OWNER
 from janitor.sandbox.journal import Accusation, Journal
@@ -41,6 +42,7 @@ class Sandbox:
     owner_access_key_id = OWNER.access_key_id
     owner_secret_access_key = OWNER.secret_access_key
     account_id = ACCOUNT_ID
+    operations = S3.operations | Sts.operations | Glacier.operations | QingStor.operations
 
     def __init__(self, world: World, host: str, ports: tuple[int, int, int]) -> None:
         self.world = world
@@ -50,6 +52,7 @@ class Sandbox:
         self._hooks = Hooks()
         self._exchange = Exchange(world, self._hooks)
         s3, sts, glacier, qingstor = S3(world), Sts(world), Glacier(world), QingStor(world)
+        self.faults.operations = self.operations
 
         async def aws(request: Request) -> Reply | None:
             return await self._exchange.answer(sts if is_sts(request) else s3, request)
@@ -117,6 +120,7 @@ class Sandbox:
 
     def deny(self, operation: str, container: str | None = None) -> None:
         """Take a permission away, in one container or in all."""
+        check_operation(operation, self.operations)
         self.world.denials.deny(operation, container)
 
     def allow(self, operation: str, container: str | None = None) -> None:
@@ -128,6 +132,7 @@ class Sandbox:
 
         The client waits meanwhile. The callback may use the stores and talk to the sandbox.
         """
+        check_operation(operation, self.operations)
         self._hooks.add(operation, callback)
 
     def add_role(self, arn: str, external_id: str | None = None) -> None:

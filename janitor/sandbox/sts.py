@@ -50,6 +50,7 @@ class Sts:
     """The STS service."""
 
     name = "sts"
+    operations = frozenset(_OPERATIONS.values()) | {"sts.unknown"}
 
     def __init__(self, world: World) -> None:
         self.world = world

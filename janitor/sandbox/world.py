@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Literal, Protocol
@@ -23,7 +24,8 @@ MAX_BODY: Final = 64 * 1024 * 1024
 class Options:
     """In what the sandbox may differ, as real services do. May be changed while it runs.
 
-    `page_cap`: no page holds more, whatever the client asks for (None: no cap).
+    `page_cap`: no page holds more, whatever the client asks for (None: no cap). QingStor's
+    lists of parts and buckets are exempt, because there a short page means the end.
     `check_skew`: refuse what was signed more than 15 minutes from the sandbox's time.
     `check_region`: a bucket or vault exists only for requests signed for its own region.
     `glacier_last_marker`: how Glacier ends a list, JSON null or the text "null".
@@ -49,7 +51,7 @@ class Denials:
         self._denied: set[tuple[str, str | None]] = set()
 
     def deny(self, operation: str, container: str | None = None) -> None:
-        """Take a permission away; None means in every container."""
+        """Take a permission away, by name or pattern; None means in every container."""
         with self._lock:
             self._denied.add((operation, container))
 
@@ -61,8 +63,9 @@ class Denials:
     def holds(self, call: Call) -> bool:
         """Tell whether the call is denied."""
         with self._lock:
-            return not self._denied.isdisjoint(
-                {(call.operation, None), (call.operation, call.container)}
+            return any(
+                fnmatchcase(call.operation, pattern) and container in {None, call.container}
+                for pattern, container in self._denied
             )
 
 

@@ -54,18 +54,18 @@ class Clients:
         self.sandbox = sandbox
         self._made: list[Any] = []
 
-    def s3(self, keys: Keys | None = None, region: str = "us-east-1", **config: Any) -> Any:
+    def s3(self, keys: Keys | None = None, *, url: str | None = None, **config: Any) -> Any:
         """Make a boto3 client for S3, as the owner unless told otherwise."""
-        return self._aws("s3", self.sandbox.s3_url, region, keys, config)
+        return self._aws("s3", url or self.sandbox.s3_url, "us-east-1", keys, config)
 
     def sts(self, keys: Keys | None = None) -> Any:
         """Make a boto3 client for STS, as the janitor unless told otherwise."""
         keys = keys or janitor_keys(self.sandbox)
         return self._aws("sts", self.sandbox.sts_url, "us-east-1", keys, {})
 
-    def glacier(self, keys: Keys | None = None, region: str = "us-west-2") -> Any:
+    def glacier(self, keys: Keys | None = None) -> Any:
         """Make a boto3 client for Glacier, as the owner unless told otherwise."""
-        return self._aws("glacier", self.sandbox.glacier_url, region, keys, {})
+        return self._aws("glacier", self.sandbox.glacier_url, "us-west-2", keys, {})
 
     def qingstor(self, keys: Keys | None = None) -> Any:
         """Make a client with qingstor-sdk, without its retries and redirects."""

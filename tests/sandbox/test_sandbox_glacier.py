@@ -280,3 +280,52 @@ def test_a_vault_can_be_made_described_and_deleted(clients: Clients, sandbox: Sa
 
     assert "vault" == name
     assert {} == sandbox.glacier.containers
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, "MissingParameterValueException"),
+        ({"x-amz-glacier-version": "2011-01-01"}, "InvalidParameterValueException"),
+    ],
+)
+def test_the_api_version_is_required(
+    clients: Clients, sandbox: Sandbox, headers: dict[str, str], code: str
+) -> None:
+    """Every request must say which version of the API it speaks."""
+    glacier = clients.glacier()
+
+    def change(request: Any, **_: Any) -> None:
+        del request.headers["x-amz-glacier-version"]
+        for name, value in headers.items():
+            request.headers[name] = value
+
+    glacier.meta.events.register("before-sign.glacier.*", change)
+    with pytest.raises(ClientError) as caught:
+        glacier.list_vaults()
+
+    assert (400, code) == _code(caught)
+    assert 1 == len(sandbox.journal)
+
+
+def test_a_completion_that_does_not_fit_is_refused(clients: Clients, sandbox: Sandbox) -> None:
+    """Size, order and tree hash of the whole are checked; the upload stays."""
+    sandbox.glacier.add_container("vault")
+    upload = sandbox.glacier.add_upload("vault", parts=[(MIB, None)])
+    glacier = clients.glacier()
+    for size, checksum in ((1, "0" * 64), (MIB, "0" * 64)):
+        with pytest.raises(glacier.exceptions.InvalidParameterValueException):
+            glacier.complete_multipart_upload(
+                vaultName="vault", uploadId=upload, archiveSize=str(size), checksum=checksum
+            )
+
+    assert [upload] == sandbox.glacier.upload_ids("vault")
+
+
+def test_an_odd_part_size_is_refused(clients: Clients, sandbox: Sandbox) -> None:
+    """Parts are a power of two MiB."""
+    sandbox.glacier.add_container("vault")
+    with pytest.raises(ClientError) as caught:
+        clients.glacier().initiate_multipart_upload(vaultName="vault", partSize=str(3 * MIB))
+
+    assert (400, "InvalidParameterValueException") == _code(caught)

@@ -131,6 +131,22 @@ def test_part_markers_are_exclusive(clients: Clients, sandbox: Sandbox) -> None:
     assert [1, 2] == [part["part_number"] for part in rest["object_parts"]]
 
 
+def test_the_page_cap_spares_lists_where_a_short_page_is_the_end(
+    clients: Clients, sandbox: Sandbox
+) -> None:
+    """Uploads say `has_more`; parts and buckets do not, so their pages stay full."""
+    sandbox.options.page_cap = 2
+    for name in ("bucket-a", "bucket-b", "bucket-c"):
+        sandbox.qingstor.add_container(name)
+    uploads = [sandbox.qingstor.add_upload("bucket-a", "k", parts=[(5, None)] * 3) for _ in "123"]
+    bucket = clients.bucket("bucket-a")
+    parts = bucket.list_multipart("k", upload_id=uploads[0])["object_parts"]
+
+    assert [2, 1] == [len(page) for page in _pages(bucket)]
+    assert 3 == len(parts)
+    assert 3 == len(clients.qingstor().list_buckets()["buckets"])
+
+
 def test_an_abort_succeeds_whether_or_not_the_upload_exists(
     clients: Clients, sandbox: Sandbox
 ) -> None:
@@ -226,3 +242,56 @@ def test_objects_come_and_go(clients: Clients, sandbox: Sandbox) -> None:
 def test_anonymous_calls_are_refused(sandbox: Sandbox) -> None:
     """Without a signature there is nothing to see."""
     assert 403 == raw(sandbox.qingstor_url, "GET", "/", {}).status
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "bucket_already_exists",
+        "bucket_not_empty",
+        "invalid_bucket_name",
+        "invalid_request",
+        "invalid_argument",
+        "bad_digest",
+        "object_not_exists",
+        "method_not_allowed",
+        "not_implemented",
+    ],
+)
+def test_mistakes_have_codes(clients: Clients, sandbox: Sandbox, code: str) -> None:
+    """A client is told what is wrong."""
+    sandbox.qingstor.add_container("movies")
+    sandbox.qingstor.add_upload("movies", "k", upload_id="id", parts=[(5, None)])
+    done = sandbox.qingstor.add_upload("movies", "done", parts=[(5, None)])
+    sandbox.qingstor.complete("movies", done)
+
+    assert code == _mistakes(clients)[code]()["code"]
+
+
+def _mistakes(clients: Clients) -> dict[str, Any]:
+    bucket = clients.bucket("movies")
+    wrong_part = [{"part_number": 7}]
+    return {
+        "bucket_already_exists": bucket.put,
+        "bucket_not_empty": bucket.delete,
+        "invalid_bucket_name": clients.bucket("Movies").put,
+        "invalid_request": lambda: bucket.complete_multipart_upload(
+            "k", upload_id="id", object_parts=wrong_part
+        ),
+        "invalid_argument": lambda: bucket.upload_multipart(
+            "k", upload_id="id", part_number="10001", body=b"x"
+        ),
+        "bad_digest": lambda: bucket.put_object("k", content_md5="AAAA", body=b"x"),
+        "object_not_exists": lambda: bucket.get_object("missing"),
+        "method_not_allowed": bucket.get_acl,
+        "not_implemented": lambda: bucket.get_object("done"),
+    }
+
+
+def test_statistics_count_finished_objects(clients: Clients, sandbox: Sandbox) -> None:
+    """What rclone asks first is answered."""
+    sandbox.qingstor.add_container("movies")
+    sandbox.qingstor.add_object("movies", "k", b"hello")
+    reply = clients.bucket("movies").get_statistics()
+
+    assert (200, 1, 5) == (reply.status_code, reply["count"], reply["size"])

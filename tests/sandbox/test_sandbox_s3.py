@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 from sandbox_clients import RawReply, janitor_keys, owner_keys, raw, signed_s3
 
 from janitor.sandbox import OMIT
+from janitor.sandbox.s3_changes import checked_body
+from janitor.sandbox.wire import Request
 
 if TYPE_CHECKING:
     from sandbox_clients import Clients
@@ -270,19 +272,44 @@ def test_buckets_are_listed_in_pages_with_their_regions(clients: Clients, sandbo
     assert ["one", "two"] == [b["Name"] for b in s3.list_buckets()["Buckets"]]
 
 
-def test_virtual_host_style_is_understood(sandbox: Sandbox) -> None:
-    """The bucket may be in the Host header."""
+def test_virtual_host_style_is_understood(clients: Clients, sandbox: Sandbox) -> None:
+    """The bucket may be in the Host header; a proxy sends the whole URL then."""
     sandbox.s3.add_container("lake")
-    sandbox.s3.add_upload("lake", "k")
-    unsigned = raw(sandbox.s3_url, "GET", "/?uploads", {"Host": "lake.s3.example.test"})
+    sandbox.s3.add_upload("lake", "k//é", upload_id="id")
+    s3 = clients.s3(
+        url="http://s3.example.test",
+        proxies={"http": sandbox.s3_url},
+        s3={"addressing_style": "virtual"},
+    )
+    page = s3.list_multipart_uploads(Bucket="lake")
+    s3.abort_multipart_upload(Bucket="lake", Key="k//é", UploadId="id")
+    target = sandbox.journal.entries("s3.list_uploads")[0].target
 
-    assert 403 == unsigned.status
-    assert ("s3.list_uploads", "lake") == _last(sandbox)
+    assert "http://lake.s3.example.test/?uploads" == target
+    assert ["k//é"] == [one["Key"] for one in page["Uploads"]]
+    assert [] == sandbox.s3.uploads("lake")
 
 
-def _last(sandbox: Sandbox) -> tuple[str, str | None]:
-    entry = sandbox.journal.entries()[-1]
-    return entry.operation, entry.container
+@pytest.mark.parametrize(
+    ("host", "operation", "container"),
+    [
+        ("127.0.0.1:9000", "s3.list_buckets", None),
+        ("s3.example.test", "s3.list_buckets", None),
+        ("sandbox", "s3.list_buckets", None),
+        ("lake.example.test", "s3.list_objects", "lake"),
+        ("missing.s3.example.test", "s3.list_objects", "missing"),
+        ("missing.localhost:9000", "s3.list_objects", "missing"),
+    ],
+)
+def test_the_host_tells_the_style(
+    sandbox: Sandbox, host: str, operation: str, container: str | None
+) -> None:
+    """Addresses and the service's own name are path style, a bucket before a name is not."""
+    sandbox.s3.add_container("lake")
+    raw(sandbox.s3_url, "GET", "/", {"Host": host})
+    (entry,) = sandbox.journal
+
+    assert (operation, container) == (entry.operation, entry.container)
 
 
 @pytest.mark.parametrize("stamp", ["", "garbage", "2010-11-10 20:48:33", "0001-01-01T00:00:00Z"])
@@ -425,3 +452,98 @@ def test_an_owner_may_do_anything(clients: Clients, sandbox: Sandbox) -> None:
     s3.delete_object(Bucket="lake", Key="k")
 
     assert [] == sandbox.accusations
+
+
+def _refusals(s3: Any) -> dict[str, Any]:
+    def complete(*parts: tuple[int, str]) -> Any:
+        listed = [{"PartNumber": n, "ETag": tag} for n, tag in parts]
+        return s3.complete_multipart_upload(
+            Bucket="lake", Key="k", UploadId="id", MultipartUpload={"Parts": listed}
+        )
+
+    tag = s3.list_parts(Bucket="lake", Key="k", UploadId="id")["Parts"][0]["ETag"]
+    part = {"Bucket": "lake", "Key": "k", "UploadId": "id", "Body": b""}
+    source = {"Bucket": "lake", "Key": "whole"}
+    return {
+        "BucketAlreadyOwnedByYou": lambda: s3.create_bucket(Bucket="lake"),
+        "BucketNotEmpty": lambda: s3.delete_bucket(Bucket="lake"),
+        "InvalidPartOrder": lambda: complete((2, tag), (1, tag)),
+        "InvalidPart": lambda: complete((1, tag), (3, tag)),
+        "MalformedXML": complete,
+        "InvalidArgument": lambda: s3.upload_part(**part, PartNumber=10_001),
+        "NotImplemented": lambda: s3.copy_object(Bucket="lake", Key="copy", CopySource=source),
+        "NoSuchKey": lambda: s3.get_object(Bucket="lake", Key="missing"),
+        "NoSuchLifecycleConfiguration": lambda: s3.get_bucket_lifecycle_configuration(
+            Bucket="lake"
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "BucketAlreadyOwnedByYou",
+        "BucketNotEmpty",
+        "InvalidPartOrder",
+        "InvalidPart",
+        "MalformedXML",
+        "InvalidArgument",
+        "NotImplemented",
+        "NoSuchKey",
+        "NoSuchLifecycleConfiguration",
+    ],
+)
+def test_mistakes_have_the_codes_of_s3(clients: Clients, sandbox: Sandbox, code: str) -> None:
+    """A client is told what is wrong in the words that it knows."""
+    sandbox.s3.add_container("lake")
+    sandbox.s3.add_upload("lake", "k", upload_id="id", parts=[(5, None)] * 2)
+    with pytest.raises(ClientError) as caught:
+        _refusals(clients.s3())[code]()
+
+    assert code == _code(caught)[1]
+
+
+@pytest.mark.parametrize("query", ["max-uploads=many", "max-uploads=-1", "encoding-type=base64"])
+def test_wrong_parameters_of_a_list_are_refused(sandbox: Sandbox, query: str) -> None:
+    """A list never guesses what was meant."""
+    sandbox.s3.add_container("lake")
+    reply = signed_s3(sandbox, "GET", f"/lake?uploads&{query}")
+
+    assert 400 == reply.status
+    assert b"<Code>InvalidArgument</Code>" in reply.body
+
+
+def test_more_than_a_thousand_uploads_are_never_on_a_page(
+    clients: Clients, sandbox: Sandbox
+) -> None:
+    """A larger limit counts as a thousand, as on S3."""
+    sandbox.s3.add_container("lake")
+    for n in range(1001):
+        sandbox.s3.add_upload("lake", f"{n}")
+    pages = _pages(clients.s3(), Bucket="lake", MaxUploads=5000)
+
+    assert [1000, 1] == [len(page) for page in pages]
+
+
+def test_an_object_of_parts_has_no_body(clients: Clients, sandbox: Sandbox) -> None:
+    """Bodies of parts are not kept, and the sandbox says so instead of inventing one."""
+    sandbox.s3.add_container("lake")
+    sandbox.s3.complete("lake", sandbox.s3.add_upload("lake", "k", parts=[(5, None)]))
+    with pytest.raises(ClientError) as caught:
+        clients.s3().get_object(Bucket="lake", Key="k")
+
+    assert (501, "NotImplemented") == _code(caught)
+
+
+def test_a_body_in_signed_chunks_is_unpacked() -> None:
+    """Some SDKs frame their bodies as aws-chunked."""
+    request = Request(
+        "PUT",
+        "/lake/k",
+        b"/lake/k",
+        b"",
+        (("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),),
+        b"5;chunk-signature=0\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+    )
+
+    assert b"hello world" == checked_body(request)
