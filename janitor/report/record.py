@@ -1,0 +1,91 @@
+"""Listens to one sweep and keeps what its report needs, in bounded memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from types import TracebackType
+from typing import Self, cast
+
+from janitor.model import UploadResult
+from janitor.observe.events import Event, SweepFinished, SweepStarted, UploadFinished
+from janitor.report.rows import Report, UploadRow, container_row, sweep_row, upload_row
+from janitor.report.spool import Spool
+
+MEMORY = 4 * 1024 * 1024
+
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+class Recorder:
+    """Records one sweep; an observer, to be called from any thread.
+
+    Uploads go through `memory` bytes to a temporary file, which is closed with
+    the recorder. If that file cannot be written, the sweep goes on and the
+    report tells how many uploads it lacks.
+    """
+
+    def __init__(self, memory: int = MEMORY) -> None:
+        self._spool = Spool(memory)
+        self._started_at: datetime | None = None
+        self._finished: SweepFinished | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Keep what a report needs of the event; never raises."""
+        match event:
+            case UploadFinished(result):
+                self._record(result)
+            case SweepStarted():
+                self._started_at = event.at
+            case SweepFinished():
+                self._finished = event
+            case _:
+                pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop everything that was recorded; calling twice is fine."""
+        self._spool.close()
+
+    @property
+    def lost(self) -> int:
+        """How many uploads could not be recorded, because the disk failed or it was too late."""
+        return self._spool.lost
+
+    def uploads(self) -> Iterator[UploadRow]:
+        """Give the uploads sorted by container, and in each as they were recorded.
+
+        Streams from disk; can be called again. Raises OSError if the disk fails.
+        """
+        for line in self._spool.lines():
+            yield cast("UploadRow", json.loads(line))
+
+    def report(self) -> Report:
+        """Give what the writers need, while the recorder is open.
+
+        Raises RuntimeError before the sweep has finished.
+        """
+        if self._finished is None:
+            msg = "the sweep has not finished"
+            raise RuntimeError(msg)
+        targets = sorted(self._finished.results, key=lambda result: result.where)
+        return Report(
+            sweep_row(self._finished, self.lost),
+            [container_row(result) for result in targets],
+            self.uploads,
+        )
+
+    def _record(self, result: UploadResult) -> None:
+        row = upload_row(result, self._started_at)
+        self._spool.add(result.decision.upload.where, _encode(row).encode("ascii") + b"\n")
