@@ -104,11 +104,10 @@ def stale_counts(report: Report) -> list[tuple[str, int, str]]:
 def _sum(report: Report, stale: int) -> str:
     targets = report.targets
     listed = counted(sum(row["listed"] for row in targets), "upload")
-    found = f"{listed} in {counted(len(targets), 'container')}, {count(stale)} stale"
+    held = size(sum(row["bytes_stale"] for row in targets))
+    found = f"{listed} in {counted(len(targets), 'container')}, {count(stale)} stale ({held})"
     if is_report_mode(report):
-        withheld = sum(row["withheld"] for row in targets)
-        held = size(sum(row["bytes_stale"] for row in targets))
-        return f"{found}, {count(withheld)} would be aborted; the stale ones hold {held}."
+        return f"{found}, {count(sum(row['withheld'] for row in targets))} would be aborted."
     aborted = sum(row["aborted"] for row in targets)
     freed = size(sum(row["bytes_freed"] for row in targets))
-    return f"{found}, {count(aborted)} aborted; {freed} freed."
+    return f"{found}, {count(aborted)} aborted, {freed} freed."

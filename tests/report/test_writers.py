@@ -139,7 +139,7 @@ def test_an_empty_sweep_is_said_in_words() -> None:
     """The table has no empty sections."""
     expected = (
         "Report of 2026-11-20 05:00:00 UTC: nothing was changed.\n"
-        "0 uploads in 0 containers, 0 stale, 0 would be aborted; the stale ones hold 0 B.\n"
+        "0 uploads in 0 containers, 0 stale (0 B), 0 would be aborted.\n"
     )
     text = printed(events_of("report", [], [], 0), 80)
 
