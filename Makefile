@@ -16,7 +16,7 @@ help: ## Say what there is
 demo: $(VENV)/.installed ## Run the janitor against a sandbox with a believable mess
 	$(BIN)/janitor demo
 
-test: $(VENV)/.installed-test ## Run all tests
+test: lint types layers ## Check style, types and layers, and run all tests
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: $(VENV)/.installed-test ## Check style

@@ -21,6 +21,7 @@ from janitor.errors import (
     WrongIdentity,
 )
 from janitor.model import (
+    EARLIEST_PLAUSIBLE,
     ContainerRef,
     Decision,
     Reason,
@@ -120,7 +121,8 @@ class Surveyor:
 
     def _needs_a_look(self, survey: Survey, upload: Upload) -> bool:
         survey.listed += 1
-        if upload.initiated is not None:
+        earliest = EARLIEST_PLAUSIBLE[upload.where.provider]
+        if upload.initiated is not None and upload.initiated > earliest:
             survey.oldest = min(survey.oldest or upload.initiated, upload.initiated)
         if may_be_stale(upload, survey.policy, self.run_started):
             return True

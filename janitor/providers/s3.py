@@ -72,27 +72,32 @@ class _Clients:
 
     def of(self, bucket: str | None) -> Any:
         """Give the client for a bucket, or (None) for the account."""
-        region = self._regions.get(bucket or "", self.options.region)
+        return self._in(self._region_of(bucket or ""))
+
+    def learn_region(self, bucket: str, region: str) -> None:
+        """Remember where a bucket is."""
+        self._regions[bucket] = region
+
+    def in_its_region(self, bucket: str, call: Callable[[Any], Any]) -> Any:
+        """Make a call; once more where the reply says that the bucket is in another region."""
+        region = self._region_of(bucket)
+        try:
+            return call(self._in(region))
+        except ClientError as error:
+            told = _region_told(error)
+            if told in {None, region}:
+                raise
+        self._regions[bucket] = str(told)
+        return call(self._in(told))
+
+    def _region_of(self, bucket: str) -> str | None:
+        return self._regions.get(bucket, self.options.region)
+
+    def _in(self, region: str | None) -> Any:
         with self._making:
             if region not in self._clients:
                 self._clients[region] = self._connect(region)
             return self._clients[region]
-
-    def learn_region(self, bucket: str, region: str | None) -> bool:
-        """Remember where a bucket is; whether that was news."""
-        known = self._regions.get(bucket, self.options.region)
-        if region is not None:
-            self._regions[bucket] = region
-        return region not in {None, known}
-
-    def in_its_region(self, bucket: str, call: Callable[[Any], Any]) -> Any:
-        """Make a call; once more where the reply says that the bucket is in another region."""
-        try:
-            return call(self.of(bucket))
-        except ClientError as error:
-            if not self.learn_region(bucket, _region_told(error)):
-                raise
-        return call(self.of(bucket))
 
     def close(self) -> None:
         """Close them all."""
@@ -146,9 +151,10 @@ class S3Connection:
         for bucket in reply["Buckets"]:
             name = bucket.get("Name")
             require(name, "malformed_entry", "a bucket in the list has no name")
-            if self._clients.options.reach.endpoint_url is None:
-                # Compatible stores say what they like here.
-                self._clients.learn_region(name, bucket.get("BucketRegion"))
+            region = bucket.get("BucketRegion")
+            # Compatible stores say what they like here.
+            if region and self._clients.options.reach.endpoint_url is None:
+                self._clients.learn_region(name, region)
             names.append(name)
         token = reply.get("ContinuationToken")
         return ContainersPage(tuple(names), Marker(upload_id=token) if token else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from typing import Final, TextIO
 
 from janitor.report.rows import Report
@@ -35,6 +36,8 @@ COLUMNS: Final = (
 
 # What makes a spreadsheet take a text for a formula, and run it.
 _FORMULA = ("=", "+", "-", "@")
+# A name, not a formula; upload ids of Glacier look like this, and must stay what they are.
+_NAME = re.compile(r"-[A-Za-z0-9_-]+")
 
 
 def write_csv(report: Report, stream: TextIO) -> None:
@@ -53,4 +56,5 @@ def write_csv(report: Report, stream: TextIO) -> None:
 def _cell(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return visible(f"'{value}" if value.startswith(_FORMULA) else value)
+    would_run = value.startswith(_FORMULA) and not _NAME.fullmatch(value)
+    return visible(f"'{value}" if would_run else value)

@@ -1,0 +1,60 @@
+"""Serves the sandbox alone, and says how to use it."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from janitor.commands.signals import stopping
+from janitor.sandbox import POPULATION, Sandbox
+
+
+def config_for(sandbox: Sandbox) -> str:
+    """Give a config that points at a running sandbox; its keys are public."""
+    text = resources.files("janitor.commands").joinpath("sandbox.yaml").read_text("utf-8")
+    for name, value in {
+        "S3_URL": sandbox.s3_url,
+        "GLACIER_URL": sandbox.glacier_url,
+        "QINGSTOR_URL": sandbox.qingstor_url,
+        "ACCESS_KEY_ID": sandbox.access_key_id,
+        "SECRET_ACCESS_KEY": sandbox.secret_access_key,
+        "ACCOUNT_ID": sandbox.account_id,
+    }.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def run_sandbox(
+    host: str,
+    ports: tuple[int, int, int],
+    seed: Path | None,
+    *,
+    empty: bool,
+    write_config: Path | None,
+) -> int:
+    """Serve until a signal comes; give the exit code."""
+    population = None if empty else seed or POPULATION
+    with stopping() as stop, Sandbox.start(host=host, ports=ports, seed=population) as sandbox:
+        if write_config is not None:
+            write_config.write_text(config_for(sandbox), encoding="utf-8")
+        click.echo(_how_to(sandbox, write_config))
+        stop.event.wait()
+        for accusation in sandbox.accusations:
+            click.echo(f"accused: {accusation.why}", err=True)
+    return 0
+
+
+def _how_to(sandbox: Sandbox, config: Path | None) -> str:
+    lines = [
+        f"S3, STS   {sandbox.s3_url}",
+        f"Glacier   {sandbox.glacier_url}",
+        f"QingStor  {sandbox.qingstor_url}",
+        f"janitor   {sandbox.access_key_id} {sandbox.secret_access_key}",
+        f"uploaders {sandbox.owner_access_key_id} {sandbox.owner_secret_access_key}",
+    ]
+    if config is not None:
+        lines.append(f"try       janitor scan --config {config}")
+    lines.append("Ctrl-C ends it; nothing is kept.")
+    return "\n".join(lines)

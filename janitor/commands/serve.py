@@ -1,0 +1,28 @@
+"""Runs the daemon: puts the service together from the settings."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from janitor import settings
+from janitor.commands.sweep import NO_LEDGER
+from janitor.observe import logs
+from janitor.observe.metrics import Metrics
+from janitor.service.daemon import serve
+from janitor.wiring import Sweeper
+
+
+def run_serve(path: str) -> int:
+    """Serve with the config at `path` until a signal comes, and give the exit code."""
+    loaded = settings.load(path, os.environ)
+    logs.configure(loaded.log.format, loaded.log.level)
+    metrics = Metrics(CollectorRegistry(), loaded.mode)
+    stop = threading.Event()
+    sweeper = Sweeper(loaded, observers=(metrics, logs.LogObserver()), stop=stop)
+    if loaded.mode == "enforce" and loaded.ledger is None:
+        structlog.get_logger("janitor.daemon").warning("ledger.absent", detail=NO_LEDGER)
+    return serve(loaded, sweeper.sweep, metrics, stop)

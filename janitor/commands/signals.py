@@ -1,0 +1,45 @@
+"""Signals for commands that run once: the first asks to stop, the second does not wait."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALLED = 128
+
+
+class Stop:
+    """Whether and by which signal a stop was asked for."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.number: int | None = None
+
+    def code(self, otherwise: int) -> int:
+        """Give the exit code of the signal, or another where none came."""
+        return otherwise if self.number is None else _SIGNALLED + self.number
+
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Ask to stop; asked twice, end at once."""
+        if self.number is not None:
+            os._exit(_SIGNALLED + number)
+        self.number = number
+        self.event.set()
+
+
+@contextmanager
+def stopping() -> Iterator[Stop]:
+    """Take SIGINT and SIGTERM as wishes to stop, until the block ends."""
+    stop = Stop()
+    before = {
+        number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

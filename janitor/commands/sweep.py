@@ -1,0 +1,109 @@
+"""Runs one sweep for a person or a CronJob, and prints what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+
+import click
+
+from janitor import settings
+from janitor.commands.signals import stopping
+from janitor.observe import logs
+from janitor.observe.progress import Progress
+from janitor.report.as_csv import write_csv
+from janitor.report.as_json import write_json, write_jsonl
+from janitor.report.as_markdown import write_markdown
+from janitor.report.record import Recorder
+from janitor.report.rows import Report
+from janitor.settings.types import Settings
+from janitor.sweep import EXIT_INTERRUPTED
+from janitor.wiring import Sweeper
+
+NO_LEDGER = "This run had no ledger and no grace: it could abort what it saw for the first time."
+
+
+@dataclass(frozen=True, slots=True)
+class Printing:
+    """How to print the result, and how much of it."""
+
+    output: str = "table"
+    every: bool = False
+    rows: int = 20
+    verbose: bool = False
+
+
+def run_sweep(path: str, printing: Printing, targets: tuple[str, ...], *, read_only: bool) -> int:
+    """Sweep once with the config at `path` and give the exit code."""
+    loaded = chosen(settings.load(path, os.environ), targets)
+    on_terminal = sys.stderr.isatty() and not printing.verbose
+    logs.configure(loaded.log.format, "warning" if on_terminal else loaded.log.level)
+    return sweep_and_print(loaded, printing, read_only=read_only)
+
+
+def sweep_and_print(loaded: Settings, printing: Printing, *, read_only: bool) -> int:
+    """Sweep once and print the report on standard output."""
+    with stopping() as stop, Recorder() as recorder:
+        with Progress(sys.stderr) as progress:
+            sweeper = Sweeper(
+                loaded,
+                observers=(recorder, progress, logs.LogObserver()),
+                stop=stop.event,
+                read_only=read_only,
+                every_upload=printing.every,
+            )
+            finished = sweeper.sweep()
+        print_report(recorder.report(), printing, sys.stdout)
+        if recorder.lost:
+            message = f"{recorder.lost} uploads are missing above: the temporary folder is full"
+            click.echo(message, err=True)
+        if finished.mode == "enforce" and loaded.ledger is None:
+            click.echo(NO_LEDGER, err=True)
+    interrupted = finished.exit_code == EXIT_INTERRUPTED
+    return stop.code(finished.exit_code) if interrupted else finished.exit_code
+
+
+def chosen(loaded: Settings, names: tuple[str, ...]) -> Settings:
+    """Keep only the named targets; all of them if none is named."""
+    known = {target.name for target in loaded.targets}
+    for name in names:
+        if name not in known:
+            msg = f"there is no target {name!r}; there are: {', '.join(sorted(known))}"
+            raise click.BadParameter(msg, param_hint="--target")
+    if not names:
+        return loaded
+    kept = tuple(target for target in loaded.targets if target.name in names)
+    return dataclasses.replace(loaded, targets=kept)
+
+
+def print_report(report: Report, printing: Printing, stream: TextIO) -> None:
+    """Write the report in the wanted format."""
+    if isinstance(stream, io.TextIOWrapper):
+        # A key can hold what the terminal's encoding cannot, and CSV brings its own line ends.
+        newline = "" if printing.output == "csv" else None
+        stream.reconfigure(errors="backslashreplace", newline=newline)
+    match printing.output:
+        case "json":
+            write_json(report, stream)
+        case "jsonl":
+            write_jsonl(report, stream)
+        case "csv":
+            write_csv(report, stream)
+        case "markdown":
+            write_markdown(report, stream)
+        case _:
+            print_table_to(report, stream, printing.rows)
+
+
+def print_table_to(report: Report, stream: TextIO, rows: int) -> None:
+    """Print the tables for people."""
+    # Costs 60 ms to import, and programs ask for JSON.
+    from rich.console import Console  # noqa: PLC0415  # see above
+
+    from janitor.report.table import print_table  # noqa: PLC0415  # see above
+
+    print_table(report, Console(file=stream), rows)
