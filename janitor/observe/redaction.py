@@ -1,0 +1,120 @@
+"""Takes credentials out of whatever is about to be written."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from urllib.parse import quote, quote_plus
+
+STARS = "***"
+
+_SECRET_FIELDS = frozenset(
+    {
+        "authorization",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "cookie",
+        "password",
+        "proxy-authorization",
+        "secret_access_key",
+        "secretaccesskey",
+        "session_token",
+        "sessiontoken",
+        "x-amz-security-token",
+    }
+)
+
+# Each keeps its first group, if it has one, and replaces the rest by stars.
+# What may follow a name: a quote that ends it, then : or = or , or >, and the
+# quote (of bytes, too) that begins the value.
+_GAP = r"""\\?["']?\s{0,4}[:=,>]\s{0,4}(?:b?\\?["'])?"""
+_PATTERNS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(\b(?:proxy-)?authorization{_GAP})[^\n\"'<]+",
+        r"(AWS4-[A-Z0-9-]+SHA256\s+)Credential=[^\n\"']+",
+        r"(\bQS(?:-[A-Z0-9-]+)?\s+)[\w-]+:[\w+/=-]+",
+        r"(\bAWS\s+)\w{8,}:[\w+/=]+",
+        r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{6,}",
+        rf"(\b(?:x-amz-)?security-?token{_GAP})[^\s\"'&,;<)}}]+",
+        rf"(\b(?:x-amz-)?signature{_GAP})[\w+/=%-]{{16,}}",
+        rf"(\b(?:aws_?)?secret_?access_?key{_GAP})[^\s\"'&,;<)}}]+",
+        rf"(\b(?:aws_?)?session_?token{_GAP})[^\s\"'&,;<)}}]+",
+        r"(://)[^/\s@\"']+(?=@)",
+    )
+)
+
+
+class _Registered:
+    """The values that were registered, in every spelling in which they may turn up."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._spellings: frozenset[str] = frozenset()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, value: str) -> None:
+        with self._lock:
+            self._spellings |= _spellings(value)
+            longest_first = sorted(self._spellings, key=lambda text: (-len(text), text))
+            self._pattern = re.compile("|".join(re.escape(text) for text in longest_first))
+
+    def clean(self, text: str) -> str:
+        return text if self._pattern is None else self._pattern.sub(STARS, text)
+
+
+_REGISTERED = _Registered()
+
+
+def redact(value: str) -> None:
+    """Register a secret: from now on no log line shows it, in this process."""
+    if value:
+        _REGISTERED.add(value)
+
+
+def redacted(text: str) -> str:
+    """Give the text without registered secrets and without anything that looks like one."""
+    text = _REGISTERED.clean(text)
+    for pattern in _PATTERNS:
+        text = pattern.sub(rf"\g<1>{STARS}", text)
+    return text
+
+
+def scrub(value: object, text: Callable[[str], str] = redacted) -> object:
+    """Rebuild a value from plain ones, with `text` applied to every string in it.
+
+    Whatever is not plain becomes its `repr` here, because a renderer that
+    calls `repr` later would bring back what was taken out.
+    """
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return text(str(value))
+        case datetime():
+            return value.isoformat()
+        case Mapping():
+            return {text(str(name)): _field(name, item, text) for name, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [scrub(item, text) for item in value]
+        case _:
+            return text(repr(value))
+
+
+def _field(name: object, value: object, text: Callable[[str], str]) -> object:
+    return STARS if str(name).lower() in _SECRET_FIELDS else scrub(value, text)
+
+
+def _spellings(value: str) -> frozenset[str]:
+    return frozenset(
+        {
+            value,
+            quote(value, safe=""),
+            quote_plus(value),
+            repr(value)[1:-1],
+            json.dumps(value)[1:-1],
+        }
+    )

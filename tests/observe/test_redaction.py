@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from janitor.observe.redaction import redact, redacted, scrub
+
+SIGNATURE = "fe5f80f77d5fa3beca038a248ff027d0445342fe2855ddc963176630326f1024"
+SIGNED = (
+    "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20120525/us-east-1/glacier/aws4_request, "
+    f"SignedHeaders=host;x-amz-date, Signature={SIGNATURE}"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"Authorization: {SIGNED}", "Authorization: ***"),
+        (f"sent {SIGNED}", "sent AWS4-HMAC-SHA256 ***"),
+        (
+            f"{{'Authorization': b'{SIGNED}', 'Host': 'x'}}",
+            "{'Authorization': b'***', 'Host': 'x'}",
+        ),
+        ("authorization=whatever it is", "authorization=***"),
+        ("QS PLLZOBTTZXGBNOWUFHZZ:tuXu/KcggHWPAfEmraUHDwEUdiIPSXVRsO+T2rxomBQ=", "QS ***"),
+        ("AWS AKIDEXAMPLE:frJIUN8DYpKDtOLCwo//yllqDzg=", "AWS ***"),
+        ("Bearer abc.def-ghi", "Bearer ***"),
+        ("X-Amz-Security-Token: FQoGZXIvYXdzEJr//x", "X-Amz-Security-Token: ***"),
+        ("'x-amz-security-token': 'FQoGZX/x=='", "'x-amz-security-token': '***'"),
+        (
+            "https://b/?a=1&X-Amz-Security-Token=FQo%2F&b=2",
+            "https://b/?a=1&X-Amz-Security-Token=***&b=2",
+        ),
+        (f"https://b/?X-Amz-Signature={SIGNATURE}&b=2", "https://b/?X-Amz-Signature=***&b=2"),
+        ("<SecretAccessKey>wJalr/XUt</SecretAccessKey>", "<SecretAccessKey>***</SecretAccessKey>"),
+        ('"SessionToken": "AQoDYXdzE"', '"SessionToken": "***"'),
+        ("aws_secret_access_key = wJalrXUt", "aws_secret_access_key = ***"),
+        ("via http://user:hunter2@proxy.example:3128", "via http://***@proxy.example:3128"),
+    ],
+)
+def test_what_looks_like_a_credential_is_taken_out(text: str, expected: str) -> None:
+    """Nobody has to register what a header or a URL gives away by its form."""
+    assert expected == redacted(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "backup/2026-03-01/QS-report.pdf",
+        "SignatureDoesNotMatch: the request signature is wrong",
+        "AccessDenied: no authorization for that",
+        "https://bucket.s3.example/key@2x.png",
+        "the basic idea",
+    ],
+)
+def test_what_only_sounds_like_one_is_left_alone(text: str) -> None:
+    """Keys, error codes and plain words stay readable."""
+    assert text == redacted(text)
+
+
+def test_a_registered_secret_is_found_in_every_spelling() -> None:
+    """Quoted for a URL, for JSON or for Python, it is the same secret."""
+    redact('open"sesame/now please')
+
+    assert "*** *** *** ***" == redacted(
+        'open"sesame/now please open%22sesame%2Fnow%20please '
+        'open%22sesame%2Fnow+please open\\"sesame/now please'
+    )
+
+
+def test_the_longer_of_two_secrets_goes_whole() -> None:
+    """A secret that begins another one leaves no rest of it."""
+    redact("swordfish")
+    redact("swordfish-and-chips")
+
+    assert "***, ***" == redacted("swordfish, swordfish-and-chips")
+
+
+def test_an_empty_secret_is_no_secret() -> None:
+    """It would be found everywhere."""
+    redact("")
+
+    assert "plain" == redacted("plain")
+
+
+def test_values_are_rebuilt_plain() -> None:
+    """Mappings, sequences and instants keep their shape; anything else is what it prints."""
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    value = {"a": (1, None, 2.5, True), "when": moment, "password": ["x"], "what": b"QS ab:cd"}
+
+    assert {
+        "a": [1, None, 2.5, True],
+        "when": "2026-03-01T00:00:00+00:00",
+        "password": "***",
+        "what": "b'QS ***'",
+    } == scrub(value)
