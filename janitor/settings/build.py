@@ -1,0 +1,146 @@
+"""Makes the frozen settings from checked sections. Finds no problems: all have been found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from janitor.matching import Match
+from janitor.plan import Limits
+from janitor.policy import Policy, Rule
+from janitor.settings.file_model import HttpModel, ScheduleModel
+from janitor.settings.merging import effective, floor_of, rules_of
+from janitor.settings.policy_models import PolicyModel, RuleModel
+from janitor.settings.sections import Sections, TargetSection
+from janitor.settings.target_checks import containers_of
+from janitor.settings.target_models import AssumeRoleModel, GlacierModel, QingStorModel, S3Model
+from janitor.settings.types import Http, Log, Schedule, Settings
+from janitor.targets import (
+    AssumeRole,
+    AwsIdentity,
+    Credentials,
+    Execution,
+    GlacierOptions,
+    Options,
+    QingStorOptions,
+    Reach,
+    S3Options,
+    Target,
+)
+
+_HTTP_PORT = 80
+
+
+def build(
+    sections: Sections, credentials: Mapping[int, Credentials | None], base: Path
+) -> Settings:
+    """Make the settings; `credentials` are by position of target, `base` is for relative paths."""
+    targets = tuple(
+        _target(sections, index, credentials[index], base) for index in sorted(sections.targets)
+    )
+    usable = sections.usable
+    return Settings(
+        targets=targets,
+        mode=usable["mode"] or "report",
+        schedule=_schedule(usable["schedule"] or ScheduleModel()),
+        limits=Limits(**_said(usable["limits"])),
+        execution=Execution(**_said(usable["execution"])),
+        http=_http(usable["http"] or HttpModel()),
+        log=Log(**_said(usable["log"])),
+    )
+
+
+def _said(section: Any) -> dict[str, Any]:
+    """Give what a section says; the frozen types know the rest."""
+    return {} if section is None else section.said()
+
+
+def _schedule(section: ScheduleModel) -> Schedule:
+    said = {name: value for name, value in section.said().items() if value is not None}
+    return Schedule(**({"every": None} | said if section.cron is not None else said))
+
+
+def _http(section: HttpModel) -> Http:
+    return Http() if section.listen is None else Http(*section.listen)
+
+
+def _target(sections: Sections, index: int, credentials: Credentials | None, base: Path) -> Target:
+    section = sections.targets[index]
+    return Target(
+        name=section.name,
+        provider=section.provider,
+        containers=tuple(containers_of(section)[1]),
+        options=_options(section, credentials, base),
+        policy=_policy(sections, index),
+        exclude=tuple(section.exclude or ()),
+        prefix="" if isinstance(section, GlacierModel) else section.prefix or "",
+        page_size=section.page_size,
+    )
+
+
+def _policy(sections: Sections, index: int) -> Policy:
+    own, common = sections.policy_of(index), sections.policy or PolicyModel()
+    return Policy(
+        stale_after=effective("stale_after", own, common),
+        idle_for=effective("idle_for", own, common),
+        grace=effective("grace", own, common),
+        rules=tuple(_rule(rule) for _, rule in rules_of(sections, index)),
+        minimum_age=floor_of(sections, index),
+    )
+
+
+def _rule(section: RuleModel) -> Rule:
+    return Rule(
+        name=section.name,
+        match=Match(**section.match.said()),
+        keep=section.action == "keep",
+        stale_after=section.stale_after,
+        idle_for=section.idle_for,
+        judge_by_age_alone="idle_for" in section.model_fields_set and section.idle_for is None,
+    )
+
+
+def _options(section: TargetSection, credentials: Credentials | None, base: Path) -> Options:
+    reach = Reach(
+        endpoint_url=section.endpoint_url,
+        ca_file=None if section.ca_file is None else str(base / section.ca_file),
+        proxy_url=section.proxy_url,
+        proxy_from_environment=section.proxy_from_environment or False,
+    )
+    match section:
+        case GlacierModel():
+            identity = AwsIdentity(section.profile, credentials, _role(section.assume_role))
+            return GlacierOptions(section.region, section.account_id or "-", reach, identity)
+        case S3Model():
+            identity = AwsIdentity(section.profile, credentials, _role(section.assume_role))
+            names = (
+                "region",
+                "addressing",
+                "signature_version",
+                "expected_owner",
+                "request_payer",
+            )
+            return S3Options(reach=reach, identity=identity, **_only(section, names))
+        case QingStorModel():
+            return _qingstor(section, credentials, reach)
+
+
+def _qingstor(
+    section: QingStorModel, credentials: Credentials | None, reach: Reach
+) -> QingStorOptions:
+    if credentials is None:  # checked before; here for the reader and the type checker
+        msg = "QingStor has no credentials of its own"
+        raise ValueError(msg)
+    said = _only(section, ("host", "port", "protocol", "addressing"))
+    if section.protocol == "http":
+        said.setdefault("port", _HTTP_PORT)
+    return QingStorOptions(section.zone or "", credentials, reach=reach, **said)
+
+
+def _role(section: AssumeRoleModel | None) -> AssumeRole | None:
+    return None if section is None else AssumeRole(**section.said())
+
+
+def _only(section: TargetSection, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in section.said().items() if name in names}

@@ -1,0 +1,128 @@
+"""The top-level keys of a config file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from janitor.settings.fields import (
+    Bool,
+    Cron,
+    Interval,
+    Jitter,
+    Ledger,
+    Listen,
+    NotYet,
+    Rate,
+    Share,
+    ShortTime,
+    Size,
+    Timezone,
+    Version,
+    choice,
+    number,
+)
+from janitor.settings.policy_models import PolicyModel
+from janitor.settings.section import Section, optional, required
+from janitor.settings.target_models import AnyTarget
+
+_NOT_YET = "Not part of this version yet"
+
+
+class ScheduleModel(Section):
+    """When `janitor serve` sweeps; one of `cron` and `every`."""
+
+    cron: Cron | None = optional(
+        "Five fields with the meaning of a Kubernetes CronJob", examples=["17 */6 * * *"]
+    )
+    every: Interval | None = optional("Time between two sweeps, in min, h or d; 6h without cron")
+    timezone: Timezone = optional("Time zone of cron, for example Europe/Berlin", "UTC")
+    jitter: Jitter = optional("Starts up to this much later, at random, in s, min or h", 0)
+    at_start: Bool = optional("Sweep as soon as the daemon is up", default=True)
+
+
+class LimitsModel(Section):
+    """How much one run may do; null is unlimited, 0 is none."""
+
+    aborts_per_run: Annotated[int | None, number(0)] | None = optional("Most aborts of one run")
+    aborts_per_day: Annotated[int | None, number(0)] | None = optional(
+        "Most aborts in 24 h; needs the ledger, which is not part of this version yet"
+    )
+    share_of_listed: Share | None = optional(
+        "Touch nothing on a target if more than this share of it would go", examples=["50%"]
+    )
+    bytes_per_run: Size | None = optional("Most bytes that one run frees", examples=["500GiB"])
+
+
+class ExecutionModel(Section):
+    """How hard to work, and when to give up."""
+
+    concurrency: Annotated[int | None, number(1, 1024)] = optional("Requests in flight at once", 64)
+    requests_per_second: Rate | None = optional("Most requests a second; null is unlimited")
+    backend: Annotated[
+        Literal["threads"] | None,
+        choice("must be threads: there is no other backend in this version", "threads"),
+    ] = optional("What runs the requests", "threads")
+    connect_timeout: ShortTime = optional("For a connection, in s, min or h", "5s")
+    read_timeout: ShortTime = optional("For a silent connection, in s, min or h", "60s")
+    target_timeout: ShortTime = optional("For one container, in s, min or h", "1h")
+    run_timeout: ShortTime = optional("For a whole sweep, in s, min or h", "6h")
+
+
+class HttpModel(Section):
+    """Where `janitor serve` answers for metrics and health."""
+
+    listen: Listen = optional("host:port; [::1]:10079 for IPv6", "127.0.0.1:10079")
+    tls_cert: NotYet = optional(_NOT_YET)
+    tls_key: NotYet = optional(_NOT_YET)
+    basic_auth_users_file: NotYet = optional(_NOT_YET)
+
+
+class LogModel(Section):
+    """What goes to standard error, and how."""
+
+    format: Annotated[
+        Literal["auto", "console", "json"] | None,
+        choice("say auto, console or json", "auto", "console", "json"),
+    ] = optional("auto: console on a terminal, else JSON", "auto")
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        choice("say debug, info, warning or error", "debug", "info", "warning", "error"),
+    ] = optional("The least important level that is logged", "info")
+
+
+class AuditModel(Section):
+    """A trail of JSON lines."""
+
+    file: NotYet = optional(_NOT_YET)
+
+
+class PushModel(Section):
+    """Metrics for those that cannot scrape."""
+
+    pushgateway_url: NotYet = optional(_NOT_YET)
+    textfile: NotYet = optional(_NOT_YET)
+
+
+class FileModel(Section):
+    """The config of the upload janitor."""
+
+    version: Version = required("Version of the config's language")
+    mode: Annotated[
+        Literal["report", "enforce"] | None,
+        choice(
+            "say report (look, change nothing) or enforce (abort what is stale)",
+            "report",
+            "enforce",
+        ),
+    ] = optional("report: look and change nothing; enforce: abort what is stale", "report")
+    ledger: Ledger = optional("none: this version keeps no memory between runs", "none")
+    schedule: ScheduleModel = optional("When janitor serve sweeps")
+    policy: PolicyModel = optional("What makes an upload stale, on every target")
+    limits: LimitsModel = optional("How much one run may do; null is unlimited, 0 is none")
+    targets: list[AnyTarget] = required("What to sweep, and how to reach it", minItems=1)
+    http: HttpModel = optional("Where janitor serve answers for metrics and health")
+    log: LogModel = optional("What goes to standard error, and how")
+    audit: AuditModel | None = optional("A trail of JSON lines; not part of this version yet")
+    push: PushModel | None = optional("Pushed metrics; not part of this version yet")
+    notify: NotYet = optional(_NOT_YET)
+    execution: ExecutionModel = optional("How hard to work, and when to give up")

@@ -1,0 +1,43 @@
+"""Small targets that tests put their mistakes into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # its stubs are another package
+
+from janitor.settings import Settings, schema
+
+Load = Callable[..., Settings]
+Refuse = Callable[..., str]
+
+LAKE = """\
+targets:
+  - name: lake
+    provider: s3
+    region: eu-west-1
+    buckets: [uploads]
+"""
+ARCHIVE = """\
+targets:
+  - name: archive
+    provider: glacier
+    region: us-west-2
+    vaults: [examplevault]
+"""
+MEDIA = """\
+targets:
+  - name: media
+    provider: qingstor
+    zone: pek3b
+    buckets: [your-bucket-name]
+    access_key_id: AKID
+    secret_access_key: SECRET
+"""
+
+
+def errors_by_schema(document: Any) -> list[str]:
+    """Say what an editor would mark in a document."""
+    validator = jsonschema.Draft202012Validator(schema())
+    return [str(error.message) for error in validator.iter_errors(document)]

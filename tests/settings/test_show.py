@@ -1,0 +1,123 @@
+"""`config show` writes what holds, and what it writes loads again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from settings_samples import ARCHIVE, LAKE, MEDIA, Load
+
+from janitor.settings import example, minimal, show
+
+GOLDEN = Path(__file__).parent / "shown.yaml"
+ENVIRON = {"QINGSTOR_ACCESS_KEY_ID": "***", "QINGSTOR_SECRET_ACCESS_KEY": "***"}
+OTHER = ARCHIVE.removeprefix("targets:\n")
+RULE = "{{name: {}, match: {{key: '{}'}}, action: keep}}"
+ODD = (
+    """\
+version: 1
+policy:
+  rules:
+    - name: r
+      match:
+        key: 'a $${b} "c" \\\\ # d: é 𝄞 \u2028 no'
+        key_regex: '^(x|y)$'
+        description: ''
+        initiator: 'true'
+        storage_class: '0x10'
+        provider: s3
+        smaller_than: 5MiB
+      idle_for: off
+      stale_after: 36h
+"""
+    + LAKE
+)
+CONFIGS = {
+    "example": example(),
+    "minimal": minimal(),
+    "every": f"version: 1\nschedule: {{every: 90min, jitter: 90s}}\n{LAKE}",
+    "limits of nothing": (
+        "version: 1\nlimits: {aborts_per_run: 0, bytes_per_run: 0, share_of_listed: 0%}\n" + LAKE
+    ),
+    "limits": (
+        "version: 1\nlimits: {aborts_per_day: 5, bytes_per_run: 1500kB, "
+        f"share_of_listed: 33.3%}}\n{LAKE}"
+    ),
+    "execution": f"version: 1\nexecution: {{requests_per_second: 0.5, run_timeout: 61s}}\n{LAKE}",
+    "http": f'version: 1\nhttp: {{listen: "[::]:80"}}\nlog: {{format: json}}\n{LAKE}',
+    "low floor": f"version: 1\n{LAKE}    unsafe_min_age: 3h\n    policy: {{stale_after: 5h}}\n",
+    "enforce": (
+        f"version: 1\nmode: enforce\npolicy: {{grace: 0}}\n{ARCHIVE}    policy: {{idle_for: off}}\n"
+    ),
+    "rules of one": f"version: 1\n{LAKE}    policy: {{rules: [{RULE.format('a', 'b')}]}}\n",
+    "rules of two": (
+        f"version: 1\npolicy: {{rules: [{RULE.format('c', '**')}]}}\n{LAKE}"
+        f"    policy: {{rules: [{RULE.format('a', 'b')}]}}\n{OTHER}"
+    ),
+    "odd text": ODD,
+    "role": (
+        f"version: 1\n{LAKE}    assume_role: {{role_arn: 'arn:aws:iam::012345678901:role/a/b',"
+        " external_id: x-1, session_name: me, sts_endpoint_url: 'http://localhost:1'}\n"
+    ),
+    "reach": (
+        f"version: 1\n{LAKE}    endpoint_url: http://minio.example:9000\n    allow_http: true\n"
+        "    proxy_url: http://proxy.example:3128\n    ca_file: ca.pem\n    page_size: 7\n"
+    ),
+    "qingstor by url": (
+        f"version: 1\n{MEDIA}".replace("AKID", '"***"')
+        .replace("SECRET", '"***"')
+        .replace("zone: pek3b", "endpoint_url: https://qs.example")
+    ),
+    "qingstor by host": (
+        f"version: 1\n{MEDIA}    protocol: http\n    allow_http: true\n    host: qs.example\n"
+        "    addressing: virtual\n".replace("x", "x")
+    )
+    .replace("AKID", '"***"')
+    .replace("SECRET", '"***"'),
+}
+
+
+@pytest.mark.parametrize("text", CONFIGS.values(), ids=CONFIGS.keys())
+def test_what_is_shown_loads_as_the_same_settings(text: str, load_text: Load) -> None:
+    """Only secrets are lost on the way."""
+    expected = load_text(text, ENVIRON)
+
+    actual = load_text(show(expected))
+
+    assert expected == actual
+
+
+def test_show_of_the_example_is_this(load_text: Load) -> None:
+    """Defaults are written out, limits say what null and 0 mean, secrets are stars."""
+    expected = GOLDEN.read_text()
+
+    actual = show(load_text(example(), ENVIRON)).replace(str(Path.cwd()), "")
+
+    assert expected == actual
+
+
+def test_zero_and_null_are_told_apart(load_text: Load) -> None:
+    """The two limits that are mixed up most stand with their meanings."""
+    shown = show(load_text(CONFIGS["limits of nothing"]))
+
+    assert "  aborts_per_run: 0  # none\n" in shown
+    assert "  aborts_per_day: null  # unlimited\n" in shown
+    assert "  share_of_listed: 0%  # none\n" in shown
+
+
+def test_a_proxy_keeps_its_password(load_text: Load) -> None:
+    """The address is shown, the user and the password are not."""
+    text = f"version: 1\n{LAKE}    proxy_url: http://user:pass@word@proxy.example:3128\n"
+    text = text.replace("pass@word", "password")
+
+    assert "proxy_url: http://***@proxy.example:3128\n" in show(load_text(text)).replace('"', "")
+
+
+def test_short_thresholds_are_shown_in_hours(load_text: Load) -> None:
+    """A day is easier to compare with other hours than with weeks."""
+    settings = load_text(f"version: 1\npolicy: {{stale_after: P2D, idle_for: P1D}}\n{LAKE}")
+
+    assert settings.targets[0].policy.stale_after == timedelta(days=2)
+    assert "stale_after: 2d\n" in show(settings)
+    assert "idle_for: 24h\n" in show(settings)
