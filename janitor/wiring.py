@@ -5,20 +5,33 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 
 from janitor import providers
 from janitor.engine.calls import Caller, Patience, RateLimit
 from janitor.observe.events import Observer, SweepFinished, fan_out
+from janitor.observe.redaction import redact
 from janitor.settings.types import Settings
 from janitor.sweep import Job, Run, sweep
-from janitor.targets import Target
+from janitor.targets import Secret, Target
 
 
 def utc_now() -> datetime:
     """Give the time of this machine."""
     return datetime.now(UTC)
+
+
+def hide_secrets(value: object) -> None:
+    """Make every secret in the settings unprintable for the logs, wherever it turns up."""
+    if isinstance(value, Secret):
+        redact(value.reveal())
+    elif isinstance(value, tuple):
+        for item in value:
+            hide_secrets(item)
+    elif is_dataclass(value):
+        for field_ in fields(value):
+            hide_secrets(getattr(value, field_.name))
 
 
 def new_run_id(now: datetime) -> str:

@@ -22,7 +22,7 @@ A sandbox now speaks Glacier, QingStor and S3 on this machine, with the kind of
 mess that crashed uploaders leave behind. The janitor sweeps it in earnest, with
 boto3 and qingstor-sdk over HTTP, no credentials and no network needed.
 """
-CLOSING = """\
+CLOSING = """
 Checked by the sandbox itself: it accepted {aborts} aborts, each for one named
 upload, and nothing else was changed. {left} uploads are still there, as above.
 
@@ -41,7 +41,7 @@ def run_demo(*, keep: bool) -> int:
         config = Path(folder) / "janitor.yaml"
         config.write_text(config_for(sandbox), encoding="utf-8")
         before = _left(sandbox)
-        code = sweep_and_print(settings.load(config, os.environ), Printing(rows=8), read_only=False)
+        code = sweep_and_print(settings.load(config, os.environ), Printing(rows=5), read_only=False)
         sys.stdout.flush()
         aborts = sum(
             entry.operation.endswith(".abort") and entry.status == HTTPStatus.NO_CONTENT

@@ -22,9 +22,9 @@ from janitor.report.record import Recorder
 from janitor.report.rows import Report
 from janitor.settings.types import Settings
 from janitor.sweep import EXIT_INTERRUPTED
-from janitor.wiring import Sweeper
+from janitor.wiring import Sweeper, hide_secrets
 
-NO_LEDGER = "This run had no ledger and no grace: it could abort what it saw for the first time."
+NO_LEDGER = "no ledger and no grace: a run can abort what it sees for the first time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ def run_sweep(path: str, printing: Printing, targets: tuple[str, ...], *, read_o
 
 def sweep_and_print(loaded: Settings, printing: Printing, *, read_only: bool) -> int:
     """Sweep once and print the report on standard output."""
+    hide_secrets(loaded)
     with stopping() as stop, Recorder() as recorder:
         with Progress(sys.stderr) as progress:
             sweeper = Sweeper(

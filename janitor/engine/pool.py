@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, Future
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ B = TypeVar("B")
 
 def bounded_map(
     executor: Executor, function: Callable[[A], B], items: Iterable[A], window: int
-) -> Iterator[B]:
+) -> Generator[B, None, None]:
     """Yield the results in the order of the items, with at most `window` of them under way.
 
     What a job raises is raised here, after the jobs under way have ended.
