@@ -13,7 +13,17 @@ from typing import Literal
 import pytest
 import structlog
 import time_machine
-from observe_script import EVENTS, LAKE, NOW, RESULTS, VAULT, ended, finished, result, upload
+from support.observe_script import (
+    EVENTS,
+    LAKE,
+    NOW,
+    RESULTS,
+    VAULT,
+    ended,
+    finished,
+    result,
+    upload,
+)
 
 from janitor.model import Outcome, Reason, TargetOutcome
 from janitor.observe.events import ContainerFinished, RequestRetried, SweepStarted

@@ -9,7 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from observe_script import (
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.parser import text_string_to_metric_families
+from support.observe_script import (
     BUCKET,
     EVENTS,
     LAKE,
@@ -21,9 +24,6 @@ from observe_script import (
     result,
     upload,
 )
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.parser import text_string_to_metric_families
 
 import janitor
 from janitor.engine.discover import ALL

@@ -6,7 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from report_samples import ARCHIVE, LAKE, troubled_sweep
+from support.report_samples import ARCHIVE, LAKE, troubled_sweep
 
 from janitor.observe.events import ContainerFinished, Event, PageListed
 from janitor.observe.progress import Progress

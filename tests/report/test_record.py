@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from report_samples import (
+from support.report_samples import (
     ARCHIVE,
     DAY,
     LAKE,

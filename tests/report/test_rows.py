@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from report_samples import (
+from support.report_samples import (
     ARCHIVE,
     DAY,
     HOSTILE,

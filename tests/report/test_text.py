@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from report_samples import HOSTILE
+from support.report_samples import HOSTILE
 
 from janitor.report.text import age, count, counted, instant, size, visible
 

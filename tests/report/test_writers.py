@@ -15,7 +15,9 @@ import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from report_samples import (
+from rich.cells import cell_len
+from rich.console import Console
+from support.report_samples import (
     DAY,
     HOSTILE,
     LAKE,
@@ -28,8 +30,6 @@ from report_samples import (
     upload_of,
     vendor_sweep,
 )
-from rich.cells import cell_len
-from rich.console import Console
 
 from janitor.model import Outcome, Reason, TargetOutcome, Upload, Verdict
 from janitor.observe.events import Event

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
-from sandbox_clients import janitor_keys, raw, signed_s3
+from support.clients import janitor_keys, raw, signed_s3
 
 if TYPE_CHECKING:
-    from sandbox_clients import Clients
+    from support.clients import Clients
 
     from janitor.sandbox import Sandbox
 
-pytest_plugins = ("sandbox_fixtures",)
+pytest_plugins = ("support.sandbox_fixtures",)
 
 
 def _accused(sandbox: Sandbox) -> list[str]:

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox_clients import RawReply, janitor_keys, signed_s3
+from support.clients import RawReply, janitor_keys, signed_s3
 
 from janitor.sandbox import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox_clients import Clients
+    from support.clients import Clients
 
     from janitor.sandbox import Sandbox
 
-pytest_plugins = ("sandbox_fixtures",)
+pytest_plugins = ("support.sandbox_fixtures",)
 
 LIST = "/lake?uploads"
 LISTED = "s3.list_uploads"

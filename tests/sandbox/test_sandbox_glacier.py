@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 from botocore.utils import calculate_tree_hash
-from sandbox_clients import raw
+from support.clients import raw
 
 if TYPE_CHECKING:
-    from sandbox_clients import Clients
+    from support.clients import Clients
 
     from janitor.sandbox import Sandbox
 
-pytest_plugins = ("sandbox_fixtures",)
+pytest_plugins = ("support.sandbox_fixtures",)
 
 MIB = 1024 * 1024
 

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox_clients import janitor_keys, raw
+from support.clients import janitor_keys, raw
 
 if TYPE_CHECKING:
-    from sandbox_clients import Clients
+    from support.clients import Clients
 
     from janitor.sandbox import Sandbox
 
-pytest_plugins = ("sandbox_fixtures",)
+pytest_plugins = ("support.sandbox_fixtures",)
 
 ODD_KEYS = [
     "space and + plus",

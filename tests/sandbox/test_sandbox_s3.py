@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from sandbox_clients import RawReply, janitor_keys, owner_keys, raw, signed_s3
+from support.clients import RawReply, janitor_keys, owner_keys, raw, signed_s3
 
 from janitor.sandbox import OMIT
 from janitor.sandbox.s3_changes import checked_body
 from janitor.sandbox.wire import Request
 
 if TYPE_CHECKING:
-    from sandbox_clients import Clients
+    from support.clients import Clients
 
     from janitor.sandbox import Sandbox
 
-pytest_plugins = ("sandbox_fixtures",)
+pytest_plugins = ("support.sandbox_fixtures",)
 
 ODD_KEYS = [
     " leading and trailing ",

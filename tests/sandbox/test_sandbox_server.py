@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from sandbox_clients import Clients, janitor_keys, raw, signed_s3
+from support.clients import Clients, janitor_keys, raw, signed_s3
 
 from janitor.sandbox import POPULATION, Fault, FaultKind, Sandbox, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ("sandbox_fixtures",)
+pytest_plugins = ("support.sandbox_fixtures",)
 
 
 def test_nothing_is_left_after_the_end() -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from sandbox_clients import Clients, Keys, janitor_keys, owner_keys, raw, signed_s3
+from support.clients import Clients, Keys, janitor_keys, owner_keys, raw, signed_s3
 
 from janitor.sandbox import Sandbox, SandboxClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytest_plugins = ("sandbox_fixtures",)
+pytest_plugins = ("support.sandbox_fixtures",)
 
 OTHER_SERVICE = (
     "AWS4-HMAC-SHA256 Credential=SANDBOXJANITORKEY001/20261120/us-east-1/sqs/aws4_request, "

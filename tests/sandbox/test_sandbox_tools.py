@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from sandbox_clients import run_tool
+from support.tools import run_tool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from janitor.sandbox import Sandbox
 
-pytest_plugins = ("sandbox_fixtures",)
+pytest_plugins = ("support.sandbox_fixtures",)
 
 SIZE = 11 * 1024 * 1024
 KEY = "dir/a é+b.bin"

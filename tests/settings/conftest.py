@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from settings_samples import Load, Refuse
+from support.settings_samples import Load, Refuse
 
 from janitor.settings import BadConfig, Settings, load
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
-from settings_samples import ARCHIVE, LAKE, MEDIA, errors_by_schema
+from support.settings_samples import ARCHIVE, LAKE, MEDIA, errors_by_schema
 
 from janitor.settings import BadConfig, Settings, load, schema, show
 from janitor.settings.environment import fill

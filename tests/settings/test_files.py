@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from settings_samples import LAKE, MEDIA, Load, Refuse
+from support.settings_samples import LAKE, MEDIA, Load, Refuse
 
 from janitor.settings import BadConfig, load
 

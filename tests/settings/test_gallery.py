@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from settings_samples import errors_by_schema
+from support.settings_samples import errors_by_schema
 
 from janitor.errors import ConfigError
 from janitor.settings import BadConfig, Problem, load, schema

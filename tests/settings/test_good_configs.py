@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from settings_samples import ARCHIVE, LAKE, MEDIA, Load, errors_by_schema
+from support.settings_samples import ARCHIVE, LAKE, MEDIA, Load, errors_by_schema
 
 from janitor.matching import Match, Pattern
 from janitor.plan import Limits

@@ -6,7 +6,7 @@ import pickle
 import traceback
 
 import pytest
-from settings_samples import ARCHIVE, LAKE, MEDIA, Load
+from support.settings_samples import ARCHIVE, LAKE, MEDIA, Load
 
 from janitor.settings import BadConfig, show
 

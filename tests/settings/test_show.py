@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from settings_samples import ARCHIVE, LAKE, MEDIA, Load
+from support.settings_samples import ARCHIVE, LAKE, MEDIA, Load
 
 from janitor.settings import example, minimal, show
 

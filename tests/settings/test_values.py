@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from settings_samples import LAKE, MEDIA, Load, Refuse
+from support.settings_samples import LAKE, MEDIA, Load, Refuse
 
 from janitor.settings import addresses, quantities, timetable
 from janitor.settings.quantities import Unusable

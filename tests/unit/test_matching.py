@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from strategies import ARCHIVE, LAKE, MEDIA, law, upload_of
+from support.strategies import ARCHIVE, LAKE, MEDIA, law, upload_of
 
 from janitor.matching import Match, Pattern, PatternError, Ternary, glob_to_regex
 from janitor.model import ContainerRef, Upload

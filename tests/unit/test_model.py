@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,8 +11,20 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from strategies import ARCHIVE, CONTAINERS, DAY, LAKE, MEDIA, NOW, TICK, ZONES, law, upload_of
+from support.strategies import (
+    ARCHIVE,
+    CONTAINERS,
+    DAY,
+    LAKE,
+    MEDIA,
+    NOW,
+    TICK,
+    ZONES,
+    law,
+    upload_of,
+)
 
+from janitor import matching, model, plan, policy, targets
 from janitor.model import (
     EARLIEST_PLAUSIBLE,
     KEYED_PROVIDERS,
@@ -308,6 +321,19 @@ def test_without_dates_or_parts_there_is_no_last_activity() -> None:
     unread = Decision(upload_of(), Verdict.KEEP, Reason.YOUNG, "d")
 
     assert (None, None) == (undated.last_activity, unread.last_activity)
+
+
+CORE = (matching, model, plan, policy, targets)
+TYPES = [
+    t for m in CORE for t in vars(m).values() if is_dataclass(t) and t.__module__ == m.__name__
+]
+
+
+@pytest.mark.parametrize("of_the_core", TYPES, ids=lambda t: t.__name__)
+def test_every_type_of_the_core_is_frozen_and_small(of_the_core: Any) -> None:
+    """Evidence cannot change between the verdict and the abort, and millions of uploads fit."""
+    assert of_the_core.__dataclass_params__.frozen
+    assert "__slots__" in vars(of_the_core)
 
 
 def test_a_container_is_named_by_its_target_and_itself() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import example, find, given
 from hypothesis import strategies as st
-from strategies import (
+from support.strategies import (
     ARCHIVE,
     BLINDFOLDS,
     DAY,
@@ -321,7 +321,7 @@ def test_the_order_of_the_listing_does_not_matter(
 
 PROGRAM = """
 from fractions import Fraction
-from strategies import LAKE, MEDIA, ARCHIVE, DAY, parts_of, stale_decision
+from support.strategies import LAKE, MEDIA, ARCHIVE, DAY, parts_of, stale_decision
 from janitor.plan import Limits, make_plan
 stale = [
     stale_decision(i, where, age=10 * DAY, activity=parts_of(size=1))

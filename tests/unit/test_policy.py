@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import example, find, given
 from hypothesis import strategies as st
-from strategies import (
+from support.strategies import (
     ARCHIVE,
     BLINDFOLDS,
     DAY,
@@ -243,6 +243,19 @@ def test_the_floor_of_a_day_holds_whatever_the_rules_say(
     verdicts = [judge(upload_of(age=age), policy, NOW).verdict for age in (DAY, DAY + TICK)]
 
     assert verdicts == [Verdict.KEEP, Verdict.ABORT]
+
+
+def test_the_defaults_are_the_published_ones() -> None:
+    """A week of age, a day of silence, a day between first sighting and abort, never below a day."""
+    published = Policy(
+        stale_after=timedelta(days=7),
+        idle_for=timedelta(hours=24),
+        grace=timedelta(hours=24),
+        rules=(),
+        minimum_age=timedelta(hours=24),
+    )
+
+    assert published == Policy()
 
 
 # Rules

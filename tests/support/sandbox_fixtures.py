@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sandbox_clients import Clients
 
 from janitor.sandbox import Sandbox
+from support.clients import Clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.client
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -148,17 +144,3 @@ def signed_s3(sandbox: Sandbox, method: str, target: str, keys: Keys | None = No
     secret = Credentials(chosen.access_key_id, chosen.secret_access_key, chosen.token)
     S3SigV4Auth(secret, "s3", "us-east-1").add_auth(request)
     return raw(sandbox.s3_url, method, target, dict(request.headers.items()))
-
-
-def run_tool(name: str, *arguments: str, env: Mapping[str, str], stdin: bytes = b"") -> str:
-    """Run a program of the virtualenv to its end and return what it printed."""
-    program = Path(sys.executable).with_name(name)
-    done = subprocess.run(  # noqa: S603 -- our own arguments
-        [program, *arguments],
-        env={"PATH": os.environ["PATH"], **env},
-        input=stdin,
-        capture_output=True,
-        check=True,
-        timeout=60,
-    )
-    return done.stdout.decode()
