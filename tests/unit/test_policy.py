@@ -246,7 +246,7 @@ def test_the_floor_of_a_day_holds_whatever_the_rules_say(
 
 
 def test_the_defaults_are_the_published_ones() -> None:
-    """A week of age, a day of silence, a day between first sighting and abort, never below a day."""
+    """A week of age, a day of silence, a day of grace, and a floor of a day."""
     published = Policy(
         stale_after=timedelta(days=7),
         idle_for=timedelta(hours=24),
