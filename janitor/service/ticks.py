@@ -24,15 +24,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-_MACROS = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
+from janitor.settings.timetable import MACROS
+
 _FIELDS = 5
 _MOST_COUNTED = 10_000
 _OPEN_STEP = re.compile(r"(?<![^,])(\w+)/")
@@ -51,7 +44,7 @@ class Cron:
     """A cron expression in a time zone; ValueError if it says nothing, or never anything."""
 
     def __init__(self, expression: str, timezone: str = "UTC") -> None:
-        fields = _MACROS.get(expression.strip().lower(), expression).replace("?", "*").split()
+        fields = MACROS.get(expression.strip().lower(), expression).replace("?", "*").split()
         if len(fields) != _FIELDS:
             msg = f"a schedule has {_FIELDS} fields, not {len(fields)}: {expression!r}"
             raise ValueError(msg)

@@ -88,11 +88,9 @@ class Unusable(ValueError):  # noqa: N818  # reads better where it is caught
 def threshold(value: object) -> timedelta:
     """Read a threshold: hours, days or weeks, or the same in ISO 8601; never nothing."""
     default = "say a number and h, d or w, for example 36h, 7d or 2w"
-    length = _duration(value, THRESHOLD, _THRESHOLD_REMEDIES, default)
-    if not length:
-        msg = "must be longer than nothing: say for example 7d or 36h"
-        raise Unusable(msg)
-    return length
+    return _more_than_nothing(
+        _duration(value, THRESHOLD, _THRESHOLD_REMEDIES, default), "7d or 36h"
+    )
 
 
 def idle_for(value: object) -> timedelta | None:
@@ -112,11 +110,7 @@ def grace(value: object) -> timedelta:
 
 def short_time(value: object) -> timedelta:
     """Read a short time that is longer than nothing: seconds, minutes or hours."""
-    length = short_time_or_zero(value)
-    if not length:
-        msg = "must be longer than nothing: say for example 30s or 5min"
-        raise Unusable(msg)
-    return length
+    return _more_than_nothing(short_time_or_zero(value), "30s or 5min")
 
 
 def short_time_or_zero(value: object) -> timedelta:
@@ -130,11 +124,7 @@ def short_time_or_zero(value: object) -> timedelta:
 def interval(value: object) -> timedelta:
     """Read the time between two sweeps: minutes, hours or days."""
     default = "say a number and min, h or d, for example 6h"
-    length = _duration(value, INTERVAL, _INTERVAL_REMEDIES, default)
-    if not length:
-        msg = "must be longer than nothing: say for example 6h"
-        raise Unusable(msg)
-    return length
+    return _more_than_nothing(_duration(value, INTERVAL, _INTERVAL_REMEDIES, default), "6h")
 
 
 def size(value: object) -> int:
@@ -199,6 +189,13 @@ def _duration(value: object, pattern: str, remedies: Remedies, default: str) -> 
     length = number * _UNITS[unit]
     if length > LONGEST:
         msg = "is longer than 36500d (100 years): say less, or use a rule with action: keep"
+        raise Unusable(msg)
+    return length
+
+
+def _more_than_nothing(length: timedelta, examples: str) -> timedelta:
+    if not length:
+        msg = f"must be longer than nothing: say for example {examples}"
         raise Unusable(msg)
     return length
 

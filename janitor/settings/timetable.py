@@ -11,7 +11,7 @@ from cronsim import CronSim, CronSimError
 
 from janitor.settings.quantities import Unusable
 
-_MACROS = {
+MACROS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
     "@monthly": "0 0 1 * *",
@@ -28,8 +28,8 @@ _EXAMPLE = "for example 17 */6 * * *"
 
 def cron(text: str) -> str:
     """Check a cron expression, and give it in five fields."""
-    if text in _MACROS:
-        return _MACROS[text]
+    if text in MACROS:
+        return MACROS[text]
     if text.startswith("@"):
         msg = f"is none of @hourly, @daily, @weekly, @monthly, @yearly: say five fields, {_EXAMPLE}"
         raise Unusable(msg)
