@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
 from janitor.sandbox import glacier_operations as operations
-from janitor.sandbox import sigv4
+from janitor.sandbox.aws import AwsService
 from janitor.sandbox.context import Context
-from janitor.sandbox.signing import Flaw, NotBelieved
-from janitor.sandbox.wire import Call, Refusal, Reply, text_of
-from janitor.sandbox.world import Caller, World
+from janitor.sandbox.signing import Flaw
+from janitor.sandbox.wire import Call, Refusal, Reply, json_reply, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from janitor.sandbox.wire import Request
+    from janitor.sandbox.world import Caller, World
 
 _OPERATIONS: Final[Mapping[str, Callable[[Context], Reply]]] = {
     "glacier.list_vaults": operations.list_vaults,
@@ -76,15 +75,15 @@ _FLAWS: Final = {
 _API_VERSION: Final = "2012-06-01"
 
 
-class Glacier:
+class Glacier(AwsService):
     """The Glacier service."""
 
     name = "glacier"
     operations = frozenset(_OPERATIONS) | {"glacier.unknown"}
+    flaws = _FLAWS
 
     def __init__(self, world: World) -> None:
-        self.world = world
-        self.store = world.glacier
+        super().__init__(world, world.glacier)
 
     def route(self, request: Request) -> Call:
         """Understand a request."""
@@ -104,27 +103,6 @@ class Glacier:
             upload_id=identity if known and collection == "multipart-uploads" else None,
             marker=request.params.get("marker", ""),
         )
-
-    def claimed_key(self, request: Request) -> str:
-        """Tell whose key the request claims."""
-        return sigv4.claimed_key(request)
-
-    def authenticate(self, call: Call) -> Caller:
-        """Check Signature Version 4 and the session token."""
-        world = self.world
-        try:
-            principal, region = sigv4.verify(
-                call.request,
-                world.keys,
-                "glacier",
-                world.clock.now(),
-                skew=world.options.check_skew,
-            )
-        except NotBelieved as flaw:
-            status, code, message = _FLAWS[flaw.flaw]
-            text = f"{message} ({flaw.detail})" if flaw.detail else message
-            raise Refusal(status, code, text) from None
-        return Caller(principal, region)
 
     def denied(self, call: Call) -> Refusal:
         """Say AccessDeniedException."""
@@ -149,5 +127,4 @@ class Glacier:
         del call
         kind = "Client" if refusal.status < 500 else "Server"  # noqa: PLR2004 -- the HTTP class
         body = {"code": refusal.code, "message": refusal.message, "type": kind}
-        headers = {"Content-Type": "application/json", **refusal.headers}
-        return Reply(refusal.status, headers, json.dumps(body).encode())
+        return json_reply(body, refusal.status).with_headers(refusal.headers)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
 from janitor.sandbox import qingstor_objects as objects
 from janitor.sandbox import qingstor_operations as operations
 from janitor.sandbox import qs_signing
+from janitor.sandbox.buckets import Routes
 from janitor.sandbox.context import Context
 from janitor.sandbox.signing import Flaw, NotBelieved
-from janitor.sandbox.wire import Call, Refusal, Reply, text_of
+from janitor.sandbox.wire import Refusal, Reply, json_reply
 from janitor.sandbox.world import Caller, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from janitor.sandbox.wire import Request
+    from janitor.sandbox.wire import Call, Request
 
 _OPERATIONS: Final[Mapping[str, Callable[[Context], Reply]]] = {
     "qingstor.list_buckets": operations.list_buckets,
@@ -37,45 +37,32 @@ _OPERATIONS: Final[Mapping[str, Callable[[Context], Reply]]] = {
     "qingstor.head_object": objects.head_object,
     "qingstor.delete_object": objects.delete_object,
 }
-_BUCKET: Final = {
-    "GET": "list_objects",
-    "HEAD": "head_bucket",
-    "PUT": "create_bucket",
-    "DELETE": "delete_bucket",
-}
-_BUCKET_GET: Final = {
-    "uploads": "list_uploads",
-    "lifecycle": "bucket_lifecycle",
-    "stats": "bucket_statistics",
-}
-_OTHER_SUBRESOURCES: Final = frozenset(
-    [
-        "acl",
-        "append",
-        "cname",
-        "cors",
-        "delete",
-        "image",
-        "logging",
-        "mirror",
-        "notification",
-        "policy",
-        "position",
-        "replication",
-    ]
+_ROUTES: Final = Routes(
+    provider="qingstor",
+    upload_id="upload_id",
+    markers=("key_marker", "part_number_marker"),
+    bucket_reads={
+        "uploads": "list_uploads",
+        "lifecycle": "bucket_lifecycle",
+        "stats": "bucket_statistics",
+    },
+    other_subresources=frozenset(
+        [
+            "acl",
+            "append",
+            "cname",
+            "cors",
+            "delete",
+            "image",
+            "logging",
+            "mirror",
+            "notification",
+            "policy",
+            "position",
+            "replication",
+        ]
+    ),
 )
-_OBJECT: Final = {
-    "GET": "get_object",
-    "HEAD": "head_object",
-    "PUT": "put_object",
-    "DELETE": "delete_object",
-}
-_UPLOAD: Final = {
-    "GET": "list_parts",
-    "PUT": "upload_part",
-    "POST": "complete",
-    "DELETE": "abort",
-}
 _FLAWS: Final = {
     Flaw.MISSING: (403, "permission_denied", "Anonymous access is not allowed."),
     Flaw.MALFORMED: (400, "invalid_request", "The Authorization header is not valid."),
@@ -98,23 +85,7 @@ class QingStor:
 
     def route(self, request: Request) -> Call:
         """Understand a request, path style or virtual-host style."""
-        bucket, path = self._virtual(request), request.path.removeprefix(b"/")
-        virtual = bool(bucket)
-        if not virtual:
-            first, _, path = path.partition(b"/")
-            bucket = text_of(first)
-        key, params = text_of(path), request.params
-        upload_id = params.get("upload_id")
-        marker = params.get("key_marker") or params.get("part_number_marker") or ""
-        return Call(
-            operation="qingstor." + _operation(request, bucket, key),
-            request=request,
-            container=bucket or None,
-            key=key if key or upload_id is not None else None,
-            upload_id=upload_id,
-            marker=marker,
-            virtual=virtual,
-        )
+        return _ROUTES.call(request, self._virtual_host(request))
 
     def claimed_key(self, request: Request) -> str:
         """Tell whose key the request claims."""
@@ -153,38 +124,11 @@ class QingStor:
             "request_id": "sandbox",
             "url": _HELP,
         }
-        headers = {"Content-Type": "application/json", **refusal.headers}
-        return Reply(refusal.status, headers, json.dumps(body).encode())
+        return json_reply(body, refusal.status).with_headers(refusal.headers)
 
-    def _virtual(self, request: Request) -> str:
+    def _virtual_host(self, request: Request) -> str | None:
         first, _, rest = request.hostname.partition(".")
-        if first in operations.ZONES or not rest:
-            return ""
+        if not first or first in operations.ZONES or not rest:
+            return None
         second = rest.partition(".")[0]
-        named = second in operations.ZONES or first in self.store.containers
-        return first if named else ""
-
-
-def _operation(request: Request, bucket: str, key: str) -> str:
-    method, params = request.method, request.params
-    if not bucket:
-        return "list_buckets" if method == "GET" and not key else "unknown"
-    if not _OTHER_SUBRESOURCES.isdisjoint(params):
-        return "unknown"
-    if not key:
-        return _bucket_operation(method, params)
-    if params.get("upload_id"):
-        return _UPLOAD.get(method, "unknown")
-    if "uploads" in params:
-        return "create_upload" if method == "POST" else "unknown"
-    # An empty upload id is no upload id: the real service deletes the object then.
-    return _OBJECT.get(method, "unknown")
-
-
-def _bucket_operation(method: str, params: Mapping[str, str]) -> str:
-    for name, operation in _BUCKET_GET.items():
-        if name in params:
-            return operation if method == "GET" else "unknown"
-    if params.get("upload_id"):
-        return "abort" if method == "DELETE" else "unknown"
-    return _BUCKET.get(method, "unknown")
+        return first if second in operations.ZONES or first in self.store.containers else None

@@ -7,19 +7,19 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from janitor.sandbox import sigv4
+from janitor.sandbox.aws import AwsService
 from janitor.sandbox.context import whole_number
 from janitor.sandbox.dates import seconds
 from janitor.sandbox.signing import Flaw, NotBelieved
 from janitor.sandbox.store import S3_HABITS, Store
 from janitor.sandbox.wire import Call, Refusal, Reply, Request
-from janitor.sandbox.world import Caller, World
 from janitor.sandbox.xml import STS_NAMESPACE, document, leaf, tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from janitor.sandbox.identity import Principal
+    from janitor.sandbox.world import Caller, World
 
 FORM: Final = "application/x-www-form-urlencoded"
 SHORTEST: Final = 900
@@ -46,36 +46,25 @@ def is_sts(request: Request) -> bool:
     return request.method == "POST" and request.path in {b"", b"/"} and form
 
 
-class Sts:
+class Sts(AwsService):
     """The STS service."""
 
     name = "sts"
     operations = frozenset(_OPERATIONS.values()) | {"sts.unknown"}
+    flaws = _FLAWS
 
     def __init__(self, world: World) -> None:
-        self.world = world
         # STS keeps nothing; the store is there for its lock.
-        self.store = Store(S3_HABITS, world.clock)
+        super().__init__(world, Store(S3_HABITS, world.clock))
 
     def route(self, request: Request) -> Call:
         """Understand a request."""
         action = _form(request).get("Action", "")
         return Call(operation=_OPERATIONS.get(action, "sts.unknown"), request=request)
 
-    def claimed_key(self, request: Request) -> str:
-        """Tell whose key the request claims."""
-        return sigv4.claimed_key(request)
-
-    def authenticate(self, call: Call) -> Caller:
-        """Check Signature Version 4 and the session token."""
-        world = self.world
-        try:
-            principal, region = sigv4.verify(
-                call.request, world.keys, "sts", world.clock.now(), skew=world.options.check_skew
-            )
-        except NotBelieved as flaw:
-            raise Refusal(*_FLAWS[flaw.flaw]) from None
-        return Caller(principal, region)
+    def disbelief(self, flaw: NotBelieved) -> Refusal:
+        """Say what is wrong with a signature, but no details."""
+        return Refusal(*_FLAWS[flaw.flaw])
 
     def denied(self, call: Call) -> Refusal:
         """Say AccessDenied."""
@@ -105,7 +94,7 @@ class Sts:
             namespace=STS_NAMESPACE,
             status=refusal.status,
         )
-        return Reply(reply.status, {**reply.headers, **refusal.headers}, reply.body)
+        return reply.with_headers(refusal.headers)
 
     def _assume(self, form: Mapping[str, str], caller: Principal) -> Reply:
         arn, session = form.get("RoleArn", ""), form.get("RoleSessionName", "")

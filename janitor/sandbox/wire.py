@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
@@ -96,6 +97,15 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     length: int | None = None
+
+    def with_headers(self, more: Mapping[str, str]) -> Reply:
+        """Add headers to those that the reply has."""
+        return replace(self, headers={**self.headers, **more})
+
+
+def json_reply(value: Mapping[str, object], status: int = 200) -> Reply:
+    """Reply with a JSON document."""
+    return Reply(status, {"Content-Type": "application/json"}, json.dumps(value).encode())
 
 
 class Refusal(Exception):  # noqa: N818 -- it is a normal answer of a server, not an error of ours
