@@ -10,6 +10,8 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from janitor.sandbox.faults import FaultKind
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -58,6 +60,11 @@ class Context:
         container = self.found()
         upload = container.get(self.upload_id) if container else None
         return upload if upload is not None and upload.key == self.key else None
+
+    def abort(self, home: Container, upload: Upload) -> None:
+        """End an upload, unless a fault wants that only pretended."""
+        if self.fault is None or self.fault.kind is not FaultKind.PRETEND:
+            home.end(upload, completed=False, when=self.world.clock.now())
 
 
 def whole_number(text: str) -> int | None:

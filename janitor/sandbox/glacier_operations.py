@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import secrets
 from bisect import bisect_left
@@ -13,11 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from janitor.sandbox.context import whole_number
 from janitor.sandbox.dates import Omit, Stamp, milliseconds
-from janitor.sandbox.faults import FaultKind
 from janitor.sandbox.paging import cut, shown_name, spoil
 from janitor.sandbox.state import Container, FinishedObject, Part, Upload
 from janitor.sandbox.treehash import MIB, combine, tree_hash
-from janitor.sandbox.wire import Refusal, Reply
+from janitor.sandbox.wire import Refusal, Reply, json_reply
 
 if TYPE_CHECKING:
     from janitor.sandbox.context import Context
@@ -41,7 +39,7 @@ def list_vaults(context: Context) -> Reply:
     page = cut(arns, start, limit, _text_marker, inclusive=True)
     spoil(page, context.fault, (marker, ""), lambda: arns, _text_marker)
     vaults = [context.store.containers[arn.rpartition("/")[2]] for arn in page.entries]
-    return _json(
+    return json_reply(
         {"Marker": _marker(context, page.next[0]), "VaultList": [_vault(v) for v in vaults]}
     )
 
@@ -76,7 +74,7 @@ def list_uploads(context: Context) -> Reply:
     spoil(page, context.fault, ("", marker), home.snapshot, lambda one: ("", one.upload_id))
     arn = _shown_arn(context, home)
     uploads = [_upload(one, arn) for one in page.entries]
-    return _json({"Marker": _marker(context, page.next[1]), "UploadsList": uploads})
+    return json_reply({"Marker": _marker(context, page.next[1]), "UploadsList": uploads})
 
 
 def _upload(one: Upload, arn: str) -> dict[str, object]:
@@ -106,7 +104,7 @@ def list_parts(context: Context) -> Reply:
     spoil(page, context.fault, (marker, ""), lambda: parts, _range_marker)
     listed = [{"RangeInBytes": _range(part), "SHA256TreeHash": part.etag} for part in page.entries]
     common = _upload(found, _shown_arn(context, vault(context)))
-    return _json({**common, "Marker": _marker(context, page.next[0]), "Parts": listed})
+    return json_reply({**common, "Marker": _marker(context, page.next[0]), "Parts": listed})
 
 
 def _range(part: Part) -> str:
@@ -133,7 +131,7 @@ def create_vault(context: Context) -> Reply:
 def describe_vault(context: Context) -> Reply:
     """Answer DescribeVault."""
     found = vault(context)
-    return _json(_vault(found, shown_name(found.name, context.fault)))
+    return json_reply(_vault(found, shown_name(found.name, context.fault)))
 
 
 def delete_vault(context: Context) -> Reply:
@@ -240,8 +238,7 @@ def abort(context: Context) -> Reply:
     if before is not None and not before.completed and now - before.when < ABORT_AGAIN:
         return Reply(204)
     found = upload(context)
-    if context.fault is None or context.fault.kind is not FaultKind.PRETEND:
-        home.end(found, completed=False, when=now)
+    context.abort(home, found)
     return Reply(204)
 
 
@@ -290,7 +287,3 @@ def _shown_arn(context: Context, found: Container) -> str:
 
 def _path(found: Container) -> str:
     return f"/{found.account_id}/vaults/{found.name}"
-
-
-def _json(value: dict[str, object]) -> Reply:
-    return Reply(200, {"Content-Type": "application/json"}, json.dumps(value).encode())

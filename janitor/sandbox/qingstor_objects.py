@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from janitor.sandbox.context import md5_hex
-from janitor.sandbox.dates import http_date, whole_seconds
-from janitor.sandbox.paging import cut
+from janitor.sandbox.dates import whole_seconds
+from janitor.sandbox.finished import body_reply, head_reply
 from janitor.sandbox.qingstor_operations import (
     DEFAULT_LIMIT,
     PARTS_LIMIT,
     bucket,
     checked_body,
-    json_reply,
     limit_of,
 )
-from janitor.sandbox.wire import Refusal, Reply
+from janitor.sandbox.state import Query
+from janitor.sandbox.wire import Refusal, Reply, json_reply
 
 if TYPE_CHECKING:
     from janitor.sandbox.context import Context
@@ -26,24 +25,22 @@ if TYPE_CHECKING:
 def list_objects(context: Context) -> Reply:
     """Answer Get Bucket (List Objects)."""
     home, params = bucket(context), context.request.params
-    prefix, delimiter = params.get("prefix", ""), params.get("delimiter", "")
-    limit, marker = limit_of(context, DEFAULT_LIMIT, PARTS_LIMIT), params.get("marker", "")
-    keys = sorted(key for key in home.objects if key.startswith(prefix))
-    heads = [key[len(prefix) :].partition(delimiter) for key in keys] if delimiter else []
-    if delimiter:
-        keys = [key for key in keys if delimiter not in key[len(prefix) :]]
-    page = cut(keys, bisect_right(keys, marker), limit, lambda key: (key, ""))
+    limit = limit_of(context, DEFAULT_LIMIT, PARTS_LIMIT)
+    query = Query(
+        limit, params.get("prefix", ""), params.get("delimiter", ""), params.get("marker", "")
+    )
+    page = home.page_of_objects(query)
     return json_reply(
         {
             "name": home.name,
-            "prefix": prefix,
-            "delimiter": delimiter,
+            "prefix": query.prefix,
+            "delimiter": query.delimiter,
             "limit": limit,
-            "marker": marker,
+            "marker": query.key_marker,
             "next_marker": page.next[0],
             "has_more": page.truncated,
             "keys": [_object(home.objects[key]) for key in page.entries],
-            "common_prefixes": sorted({prefix + head + found for head, found, _ in heads if found}),
+            "common_prefixes": page.prefixes,
         }
     )
 
@@ -70,30 +67,18 @@ def put_object(context: Context) -> Reply:
 
 def head_object(context: Context) -> Reply:
     """Answer Head Object."""
-    found = _existing(context)
-    return Reply(200, _object_headers(found), length=found.size)
+    return head_reply(_existing(context))
 
 
 def get_object(context: Context) -> Reply:
     """Answer Get Object for objects that came in one piece: parts are not kept."""
-    found = _existing(context)
-    if found.body is None:
-        raise Refusal(501, "not_implemented", "The sandbox keeps no bodies of parts.")
-    return Reply(200, _object_headers(found), found.body)
+    return body_reply(_existing(context), "not_implemented")
 
 
 def delete_object(context: Context) -> Reply:
     """Answer Delete Object; a missing object is no error."""
     bucket(context).objects.pop(context.key, None)
     return Reply(204)
-
-
-def _object_headers(found: FinishedObject) -> dict[str, str]:
-    return {
-        "ETag": f'"{found.etag}"',
-        "Last-Modified": http_date(found.modified),
-        "Content-Type": "application/octet-stream",
-    }
 
 
 def _existing(context: Context) -> FinishedObject:

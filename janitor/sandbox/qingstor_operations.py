@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from janitor.sandbox.context import md5_hex, whole_number, wrong_checksum
 from janitor.sandbox.dates import Omit, Stamp, seconds, whole_seconds
-from janitor.sandbox.faults import FaultKind
-from janitor.sandbox.paging import cut, shown_name, spoil
-from janitor.sandbox.state import Container, Part, Query, Upload
-from janitor.sandbox.wire import Refusal, Reply
+from janitor.sandbox.listing import (
+    page_of_names,
+    page_of_parts,
+    page_of_uploads,
+    upload_query,
+)
+from janitor.sandbox.paging import shown_name
+from janitor.sandbox.state import Container, Part, Upload
+from janitor.sandbox.wire import Refusal, Reply, json_reply
 
 if TYPE_CHECKING:
     from janitor.sandbox.context import Context
@@ -40,8 +44,7 @@ def list_buckets(context: Context) -> Reply:
     names = [
         n for n, found in sorted(context.store.containers.items()) if zone in {"", found.region}
     ]
-    page = cut(names, offset, limit, lambda name: (name, ""))
-    spoil(page, context.fault, ("", ""), lambda: names, lambda name: (name, ""))
+    page = page_of_names(context, names, offset, limit, "")
     buckets = [_bucket(context.store.containers[name]) for name in page.entries]
     return json_reply({"count": len(buckets), "buckets": buckets})
 
@@ -57,18 +60,10 @@ def _bucket(found: Container) -> dict[str, str]:
 
 def list_uploads(context: Context) -> Reply:
     """Answer List Multipart Uploads."""
-    home, params = bucket(context), context.request.params
+    home = bucket(context)
     limit = limit_of(context, DEFAULT_LIMIT, context.world.options.qingstor_max_limit)
-    query = Query(
-        limit=context.world.options.capped(limit),
-        prefix=params.get("prefix", ""),
-        delimiter=params.get("delimiter", ""),
-        key_marker=params.get("key_marker"),
-        id_marker=params.get("upload_id_marker"),
-    )
-    page = home.page(query)
-    sent = (query.key_marker or "", query.id_marker or "")
-    spoil(page, context.fault, sent, home.snapshot, lambda one: (one.key, one.upload_id))
+    query = upload_query(context, limit, "key_marker", "upload_id_marker")
+    page = page_of_uploads(context, home, query)
     uploads = [
         _dated({"created": one.initiated, "key": one.key, "upload_id": one.upload_id})
         for one in page.entries
@@ -79,7 +74,7 @@ def list_uploads(context: Context) -> Reply:
             "prefix": query.prefix,
             "delimiter": query.delimiter,
             "limit": limit,
-            "marker": sent[0],
+            "marker": query.marker[0],
             "next_key_marker": page.next[0],
             "next_upload_id_marker": page.next[1],
             "has_more": page.truncated,
@@ -104,10 +99,7 @@ def list_parts(context: Context) -> Reply:
     after = whole_number(marker) if marker else -1
     if after is None:
         raise Refusal(400, INVALID, "The argument part_number_marker is not valid.")
-    parts = found.sorted_parts()
-    start = bisect_right(parts, after, key=lambda part: part.number)
-    page = cut(parts, start, limit, lambda part: (str(part.number), ""))
-    spoil(page, context.fault, (marker, ""), lambda: parts, lambda part: (str(part.number), ""))
+    page = page_of_parts(context, found, after, limit, marker)
     listed = [
         _dated({"part_number": p.number, "size": p.size, "created": p.received, "etag": p.etag})
         for p in page.entries
@@ -207,9 +199,8 @@ def _listed_parts(body: bytes) -> set[int] | None:
 def abort(context: Context) -> Reply:
     """Answer Abort Multipart Upload: 204 whether or not the upload exists."""
     home, found = bucket(context), context.upload()
-    pretend = context.fault is not None and context.fault.kind is FaultKind.PRETEND
-    if found is not None and not pretend:
-        home.end(found, completed=False, when=context.world.clock.now())
+    if found is not None:
+        context.abort(home, found)
     return Reply(204)
 
 
@@ -246,8 +237,3 @@ def limit_of(context: Context, default: int, most: int) -> int:
     if value is None or not 1 <= value <= most:
         raise Refusal(400, INVALID, "The argument limit is not valid.")
     return value
-
-
-def json_reply(value: dict[str, object]) -> Reply:
-    """Reply with a JSON document."""
-    return Reply(200, {"Content-Type": "application/json"}, json.dumps(value).encode())

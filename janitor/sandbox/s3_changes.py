@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from janitor.sandbox.context import md5_hex, whole_number, wrong_checksum
-from janitor.sandbox.dates import http_date
-from janitor.sandbox.faults import FaultKind
+from janitor.sandbox.finished import body_reply, head_reply
 from janitor.sandbox.s3_context import access_denied, bucket, number, upload
-from janitor.sandbox.state import FinishedObject, Part
+from janitor.sandbox.state import Part
 from janitor.sandbox.wire import Refusal, Reply
 from janitor.sandbox.xml import document, leaf, tree
 
 if TYPE_CHECKING:
     from janitor.sandbox.context import Context
-    from janitor.sandbox.state import Upload
+    from janitor.sandbox.state import FinishedObject, Upload
     from janitor.sandbox.wire import Request
 
 MAX_PARTS = 10_000
+_NO_RANGES = {"Accept-Ranges": "none"}
 
 
 def create_bucket(context: Context) -> Reply:
@@ -95,8 +95,7 @@ def create_upload(context: Context) -> Reply:
         leaf("Key", context.key),
         leaf("UploadId", upload_id),
     )
-    extra = {"x-amz-checksum-algorithm": algorithm} if algorithm else {}
-    return Reply(200, {**reply.headers, **extra}, reply.body)
+    return reply.with_headers({"x-amz-checksum-algorithm": algorithm} if algorithm else {})
 
 
 def upload_part(context: Context) -> Reply:
@@ -155,8 +154,7 @@ def _listed_parts(body: bytes) -> list[tuple[int, str]]:
 def abort(context: Context) -> Reply:
     """Answer AbortMultipartUpload."""
     found, home = upload(context), bucket(context)
-    if context.fault is None or context.fault.kind is not FaultKind.PRETEND:
-        home.end(found, completed=False, when=context.world.clock.now())
+    context.abort(home, found)
     return Reply(204)
 
 
@@ -172,16 +170,12 @@ def put_object(context: Context) -> Reply:
 
 def head_object(context: Context) -> Reply:
     """Answer HeadObject."""
-    found = _existing(context)
-    return Reply(200, _object_headers(found), length=found.size)
+    return head_reply(_existing(context)).with_headers(_NO_RANGES)
 
 
 def get_object(context: Context) -> Reply:
     """Answer GetObject for objects that came in one piece: parts are not kept."""
-    found = _existing(context)
-    if found.body is None:
-        raise Refusal(501, "NotImplemented", "The sandbox keeps no bodies of parts.")
-    return Reply(200, _object_headers(found), found.body)
+    return body_reply(_existing(context), "NotImplemented").with_headers(_NO_RANGES)
 
 
 def delete_object(context: Context) -> Reply:
@@ -203,15 +197,6 @@ def _existing(context: Context) -> FinishedObject:
         message = "The specified key does not exist."
         raise Refusal(404, "NoSuchKey", message, fields={"Key": context.key})
     return found
-
-
-def _object_headers(found: FinishedObject) -> dict[str, str]:
-    return {
-        "ETag": f'"{found.etag}"',
-        "Last-Modified": http_date(found.modified),
-        "Content-Type": "application/octet-stream",
-        "Accept-Ranges": "none",
-    }
 
 
 def checked_body(request: Request) -> bytes:

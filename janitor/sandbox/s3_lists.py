@@ -8,7 +8,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from janitor.sandbox.dates import Omit, Stamp, Text, http_date, whole_seconds
-from janitor.sandbox.paging import NO_MARKER, cut, shown_name, spoil
+from janitor.sandbox.listing import (
+    page_of_names,
+    page_of_parts,
+    page_of_uploads,
+    upload_query,
+)
+from janitor.sandbox.paging import NO_MARKER, shown_name
 from janitor.sandbox.s3_context import bucket, number, upload
 from janitor.sandbox.state import FinishedObject, Part, Query, Upload
 from janitor.sandbox.wire import Refusal, Reply
@@ -36,8 +42,7 @@ def list_buckets(context: Context) -> Reply:
         if found.account_id == account and name.startswith(prefix) and wanted in {"", found.region}
     )
     limit = number(context, "max-buckets", MAX_BUCKETS, MAX_BUCKETS)
-    page = cut(names, bisect_right(names, token), limit, lambda name: (name, ""))
-    spoil(page, context.fault, (token, ""), lambda: names, lambda name: (name, ""))
+    page = page_of_names(context, names, bisect_right(names, token), limit, token)
     paged = not params.keys().isdisjoint({"max-buckets", "continuation-token", "bucket-region"})
     return document(
         "ListAllMyBucketsResult",
@@ -61,21 +66,13 @@ def list_uploads(context: Context) -> Reply:
     """Answer ListMultipartUploads."""
     home, params, code = bucket(context), context.request.params, _encoding(context)
     most = number(context, "max-uploads", PAGE, PAGE)
-    query = Query(
-        limit=context.world.options.capped(most),
-        prefix=params.get("prefix", ""),
-        delimiter=params.get("delimiter", ""),
-        key_marker=params.get("key-marker"),
-        id_marker=params.get("upload-id-marker"),
-    )
-    page = home.page(query)
-    sent = (query.key_marker or "", query.id_marker or "")
-    spoil(page, context.fault, sent, home.snapshot, lambda one: (one.key, one.upload_id))
+    query = upload_query(context, most, "key-marker", "upload-id-marker")
+    page = page_of_uploads(context, home, query)
     return document(
         "ListMultipartUploadsResult",
         leaf("Bucket", shown_name(home.name, context.fault)),
-        leaf("KeyMarker", code(sent[0])),
-        leaf("UploadIdMarker", sent[1]),
+        leaf("KeyMarker", code(query.marker[0])),
+        leaf("UploadIdMarker", query.marker[1]),
         leaf("NextKeyMarker", code(page.next[0])) if page.next != NO_MARKER else "",
         leaf("NextUploadIdMarker", page.next[1]) if page.next != NO_MARKER else "",
         leaf("Delimiter", code(query.delimiter)) if query.delimiter else "",
@@ -120,11 +117,10 @@ def _unless_omitted(name: str, value: Stamp) -> str:
 def list_parts(context: Context) -> Reply:
     """Answer ListParts."""
     found, home = upload(context), bucket(context)
-    parts, marker = found.sorted_parts(), number(context, "part-number-marker", 0, 10**9)
+    marker = number(context, "part-number-marker", 0, 10**9)
     most = number(context, "max-parts", PAGE, PAGE)
-    start = bisect_right(parts, marker, key=lambda part: part.number)
-    page = cut(parts, start, context.world.options.capped(most), _number_of)
-    spoil(page, context.fault, (str(marker or ""), ""), lambda: parts, _number_of)
+    limit = context.world.options.capped(most)
+    page = page_of_parts(context, found, marker, limit, str(marker or ""))
     reply = document(
         "ListPartsResult",
         leaf("Bucket", shown_name(home.name, context.fault)),
@@ -139,11 +135,7 @@ def list_parts(context: Context) -> Reply:
         leaf("IsTruncated", str(page.truncated).lower()),
         *(_part(one) for one in page.entries),
     )
-    return Reply(reply.status, {**reply.headers, **_abort_plan(home, found)}, reply.body)
-
-
-def _number_of(part: Part) -> tuple[str, str]:
-    return str(part.number), ""
+    return reply.with_headers(_abort_plan(home, found))
 
 
 def _part(one: Part) -> str:
@@ -170,10 +162,8 @@ def list_objects(context: Context) -> Reply:
     second, prefix = params.get("list-type") == "2", params.get("prefix", "")
     token = params.get("continuation-token") or params.get("start-after") or ""
     marker = token if second else params.get("marker", "")
-    keys = sorted(key for key in home.objects if key.startswith(prefix))
-    keys, prefixes = _grouped(keys, prefix, params.get("delimiter", ""))
     most = number(context, "max-keys", PAGE, PAGE)
-    page = cut(keys, bisect_right(keys, marker), most, lambda key: (key, ""))
+    page = home.page_of_objects(Query(most, prefix, params.get("delimiter", ""), marker))
     next_name = "NextContinuationToken" if second else "NextMarker"
     return document(
         "ListBucketResult",
@@ -185,20 +175,8 @@ def list_objects(context: Context) -> Reply:
         leaf("IsTruncated", str(page.truncated).lower()),
         leaf(next_name, page.next[0]) if page.truncated else "",
         *(_object(home.objects[key], code) for key in page.entries),
-        *(tree("CommonPrefixes", leaf("Prefix", code(one))) for one in prefixes if not marker),
+        *(tree("CommonPrefixes", leaf("Prefix", code(one))) for one in page.prefixes if not marker),
     )
-
-
-def _grouped(keys: list[str], prefix: str, delimiter: str) -> tuple[list[str], list[str]]:
-    if not delimiter:
-        return keys, []
-    plain = [key for key in keys if delimiter not in key[len(prefix) :]]
-    heads = {
-        prefix + key[len(prefix) :].partition(delimiter)[0] + delimiter
-        for key in keys
-        if delimiter in key[len(prefix) :]
-    }
-    return plain, sorted(heads)
 
 
 def _object(one: FinishedObject, code: Callable[[str], str]) -> str:

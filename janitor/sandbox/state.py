@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from janitor.sandbox.dates import OMIT, Stamp, Text
-from janitor.sandbox.paging import NO_MARKER, Page, cut
+from janitor.sandbox.paging import NO_MARKER, Marker, Page, cut
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -88,6 +88,11 @@ class Query:
     key_marker: str | None = None
     id_marker: str | None = None
 
+    @property
+    def marker(self) -> Marker:
+        """Both markers, '' for one that was not sent."""
+        return self.key_marker or "", self.id_marker or ""
+
 
 def beyond(prefix: str) -> str:
     """Return the smallest text greater than everything that begins with `prefix`."""
@@ -162,6 +167,15 @@ class Container:
         start = 0 if upload_id is None else bisect_left(index, self._live[upload_id].order)
         page = cut(index, start, limit, lambda order: ("", order[3]), inclusive=True)
         return Page([self._live[order[3]] for order in page.entries], [], page.truncated, page.next)
+
+    def page_of_objects(self, query: Query) -> Page[str]:
+        """Cut one page out of the sorted keys of objects; it has the prefixes of all pages."""
+        keys = sorted(key for key in self.objects if key.startswith(query.prefix))
+        plain = [key for key in keys if not _group(key, query)]
+        start = bisect_right(plain, query.key_marker or "")
+        page = cut(plain, start, query.limit, lambda key: (key, ""))
+        page.prefixes = sorted({_group(key, query) for key in keys} - {""})
+        return page
 
     def _take(self, page: Page[Upload], query: Query, position: int) -> int:
         key, *_, upload_id = self._index[position]
