@@ -23,6 +23,7 @@ like `s3`. Durations take s, min, h, d, w; sizes take B, KiB, MiB, GiB, TiB.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -63,18 +64,15 @@ def load_seed(path: Path, world: World) -> None:
             _add_container(container, store, now)
 
 
-class _explained:  # noqa: N801 -- a context manager that reads as a word
+@contextmanager
+def _explained(node: Node, name: str) -> Iterator[None]:
     """Turn a store's ValueError into a SeedError with a line."""
-
-    def __init__(self, node: Node, name: str) -> None:
-        self._node, self._name = node, name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, ValueError) and not isinstance(error, SeedError):
-            self._node.fail(str(error), "correct it or take it out", self._name)
+    try:
+        yield
+    except SeedError:
+        raise
+    except ValueError as error:
+        node.fail(str(error), "correct it or take it out", name)
 
 
 def _add_container(node: Node, store: Store, now: datetime) -> None:
