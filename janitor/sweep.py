@@ -225,8 +225,9 @@ class _Sweep:
             tallies[survey.where].add(result)
         else:
             survey.kept[decision.reason] += 1
-            if result.error is not None:
-                tallies[survey.where].error = tallies[survey.where].error or result.error
+            if result.error is not None:  # it could not be judged again
+                tally = tallies[survey.where]
+                tally.cut_short = tally.cut_short or result.error
         self._run.tell(UploadFinished(result))
 
     def _carry_out(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from janitor.engine.calls import Caller, Deadline
+from janitor.engine.clock import require_true_clock
 from janitor.engine.paging import pages
 from janitor.errors import DeadlineExceeded, ProviderError, UploadGone
 from janitor.model import (
@@ -81,10 +82,15 @@ class Checker:
         return self.caller.call(
             self.reader.where,
             "list_parts",
-            lambda: self.reader.list_parts(upload, marker),
+            lambda: self._with_true_clock(self.reader.list_parts(upload, marker)),
             self.deadline,
             finish=finish,
         )
+
+    def _with_true_clock(self, page: PartsPage) -> PartsPage:
+        """Refuse to judge by a clock that jumped since the listing."""
+        require_true_clock(self.now(), page.server_time)
+        return page
 
 
 def unknown(upload: Upload) -> Decision:

@@ -16,6 +16,8 @@ from janitor.observe.events import Observer, RequestFinished, RequestRetried
 T = TypeVar("T")
 
 LONGEST_RETRY_AFTER = 60.0
+# Whoever asked for a stop waits for us.
+LONGEST_DELAY_AFTER_STOP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +99,23 @@ class Caller:
         deadline: Deadline,
         *,
         finish: bool = False,
+        before: Callable[[], None] | None = None,
         on_retry: Callable[[Transient | Incomplete], None] | None = None,
     ) -> T:
         """Call until it succeeds, fails for good, or there is no time or budget left.
 
         Raises what the provider raised last, DeadlineExceeded, or Interrupted
         when a stop was asked for before the next request. `finish` goes on in
-        spite of a stop, for requests that complete what was begun. `on_retry`
-        hears of every failure that is tried again.
+        spite of a stop, for requests that complete what was begun, but waits
+        no more than a moment then. `before` runs right before every try, after
+        all waiting; what it raises ends the call. `on_retry` hears of every
+        failure that is tried again.
         """
         attempt = 0
         while True:
             self._wait(self.rate.reserve(), deadline, finish=finish)
+            if before is not None:
+                before()
             try:
                 result = self._once(where, operation, function)
             except (Transient, Incomplete) as error:
@@ -116,7 +123,7 @@ class Caller:
                 if attempt >= self.patience.attempts or not self.budget.spend():
                     raise
                 delay = self._delay(attempt, error)
-                if delay >= deadline.left():
+                if delay >= self._time_for_waiting(deadline, finish=finish):
                     raise
                 if on_retry is not None:
                     on_retry(error)
@@ -125,6 +132,11 @@ class Caller:
             else:
                 self.budget.earn()
                 return result
+
+    def _time_for_waiting(self, deadline: Deadline, *, finish: bool) -> float:
+        if finish and self.stop.is_set():
+            return min(deadline.left(), LONGEST_DELAY_AFTER_STOP)
+        return deadline.left()
 
     def pause(self, attempt: int, deadline: Deadline) -> None:
         """Let some time pass before another look at what was begun."""
@@ -150,10 +162,11 @@ class Caller:
         return max(jittered, min(asked or 0.0, LONGEST_RETRY_AFTER))
 
     def _wait(self, seconds: float, deadline: Deadline, *, finish: bool) -> None:
-        if seconds > 0 and finish:
-            time.sleep(min(seconds, max(0.0, deadline.left())))
+        allowed = min(seconds, max(0.0, deadline.left()))
+        if seconds > 0 and finish and self.stop.is_set():
+            time.sleep(allowed)
         elif seconds > 0:
-            self.stop.wait(min(seconds, max(0.0, deadline.left())))
+            self.stop.wait(allowed)
         if self.stop.is_set() and not finish:
             message = "a stop was asked for"
             raise Interrupted(message)

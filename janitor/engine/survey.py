@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from janitor.engine.activity import Checked, Checker, unknown
 from janitor.engine.calls import Caller, Deadline
+from janitor.engine.clock import require_true_clock
 from janitor.engine.paging import uploads
 from janitor.engine.pool import bounded_map
 from janitor.errors import (
@@ -33,8 +34,6 @@ from janitor.model import (
 from janitor.observe.events import ContainerCrashed, Observer, PageListed, UploadFinished
 from janitor.policy import Policy, judge, may_be_stale
 from janitor.providers.base import Marker, Page, Reader
-
-LARGEST_SKEW = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
@@ -111,12 +110,7 @@ class Surveyor:
 
     def _with_true_clock(self, page: Page) -> Page:
         """Refuse to judge ages by a clock that the provider contradicts."""
-        if page.server_time is not None:
-            skew = self.now() - page.server_time
-            if abs(skew) > LARGEST_SKEW:
-                seconds = round(skew.total_seconds())
-                message = f"our clock is {seconds:+d} s off the provider's"
-                raise ClockSkewed(message, code="clock_skew")
+        require_true_clock(self.now(), page.server_time)
         return page
 
     def _needs_a_look(self, survey: Survey, upload: Upload) -> bool:

@@ -56,6 +56,7 @@ class PartsPage:
     parts: Sequence[Part]
     next: Marker | None
     initiated: datetime | None = None
+    server_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def server_time(headers: Mapping[str, str]) -> datetime | None:
     """Read the Date header (lower-case names), None where it is missing or unreadable."""
     try:
         moment = parsedate_to_datetime(headers["date"])
-    except (KeyError, ValueError):
+    except (KeyError, OverflowError, ValueError):
         return None
     return moment if moment.utcoffset() is not None else None
 
@@ -136,7 +137,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return float(text)
     try:
         return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None
 
 

@@ -134,12 +134,13 @@ class GlacierReader:
         arguments = self._paged(marker) | {"uploadId": upload.upload_id}
         with aws.errors_of("list_parts", _UPLOAD):
             reply = self._client.list_parts(**arguments)
-        _prove(reply, "Parts")
+        headers = _prove(reply, "Parts")
         _check_arn(reply.get("VaultARN"), self.where.container, self._options)
         same = reply.get("MultipartUploadId") == upload.upload_id
         require(same, "wrong_upload", "the reply is about another upload")
         parts = tuple(_part(entry) for entry in reply["Parts"])
-        return PartsPage(parts, _next(reply), initiated_of(reply.get("CreationDate"))[0])
+        initiated, _ = initiated_of(reply.get("CreationDate"))
+        return PartsPage(parts, _next(reply), initiated, server_time(headers))
 
     def _paged(self, marker: Marker | None) -> dict[str, str]:
         paged = self._arguments | {"limit": self._limit}

@@ -279,9 +279,10 @@ class QingStorReader:
         )
         expected = _Expected(self._wire.options, "GET", self.where.container, upload.key)
         response = self._wire.exchange("list_multipart", request, expected)
-        body, _ = _proven(response, "object_parts")
+        body, headers = _proven(response, "object_parts")
         parts = tuple(_part(entry) for entry in body["object_parts"] or ())
-        return PartsPage(parts, Marker(upload_id=parts[-1].number) if parts else None)
+        following = Marker(upload_id=parts[-1].number) if parts else None
+        return PartsPage(parts, following, server_time=server_time(headers))
 
     def _upload(self, entry: Mapping[str, Any]) -> Upload:
         absent = (("description", ""), ("initiator", ""), ("storage_class", ""))
@@ -344,6 +345,8 @@ def _is_list_of_objects(value: object) -> bool:
 
 
 def _next(body: Mapping[str, Any]) -> Marker | None:
+    told = "has_more" in body or "next_key_marker" in body
+    require(told, "no_witness", "the reply does not say whether there is more")
     more = body.get("has_more")
     marker = Marker(body.get("next_key_marker") or "", body.get("next_upload_id_marker") or "")
     if more is False:

@@ -219,11 +219,12 @@ class S3Reader:
             reply = self._clients.in_its_region(
                 self.where.container, lambda client: client.list_parts(**arguments)
             )
-        self._prove(reply)
+        headers = self._prove(reply)
         told = {name: reply.get(name) for name in named}
         require(told == named, "wrong_upload", "the reply is about another upload")
         parts = tuple(_part(entry) for entry in reply.get("Parts", ()))
-        return PartsPage(parts, _next_of_parts(reply) if reply["IsTruncated"] else None)
+        following = _next_of_parts(reply) if reply["IsTruncated"] else None
+        return PartsPage(parts, following, server_time=server_time(headers))
 
     def _prove(self, reply: Mapping[str, Any]) -> Mapping[str, str]:
         headers = aws.proven(reply)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ import pytest
 from support.harness import BY_ACTIVITY, BY_AGE, HARNESSES, MIB, Ear, Harness, days, hours, sweeper
 
 from janitor import providers
-from janitor.engine.act import ABORT_ROUNDS
+from janitor.engine.act import ABORT_ROUNDS, LONGEST_SINCE_LOOK
 from janitor.errors import Refused, Unexpected, UploadGone
 from janitor.matching import Match, Pattern
 from janitor.model import ContainerRef, Outcome, Reason, TargetOutcome, Upload
@@ -169,6 +170,45 @@ def test_an_upload_completed_meanwhile_is_left_alone(
 
 
 @pytest.mark.parametrize("provider", ["qingstor", "s3"])
+def test_a_part_that_arrives_between_two_tries_saves_the_upload(
+    sandbox: Sandbox, ear: Ear, provider: str
+) -> None:
+    """An abort that had to wait for its next try for long looks at the parts again."""
+    harness = HARNESSES[provider]
+    harness.add_container(sandbox, "container")
+    name = harness.add(sandbox, "container", parts=[days(8)])
+
+    def while_we_wait(_call: object) -> None:
+        sandbox.clock.move(LONGEST_SINCE_LOOK + timedelta(seconds=1))
+        harness.store(sandbox).add_part("container", name, MIB)
+
+    sandbox.on(f"{provider}.abort", while_we_wait)
+    sandbox.faults.add(Fault(operation=f"{provider}.abort", status=503))
+    sweeper(sandbox, harness.target(sandbox, policy=BY_ACTIVITY), ear=ear).sweep()
+
+    assert Reason.ACTIVE == ear.reasons()[name]
+    assert 1 == len(sandbox.journal.entries(f"{provider}.abort"))
+    assert [name] == harness.store(sandbox).upload_ids("container")
+
+
+def test_an_upload_that_cannot_be_looked_at_again_is_told(
+    sandbox: Sandbox, harness: Harness, ear: Ear
+) -> None:
+    """Kept for want of a second look: the container is incomplete, and the exit code says so."""
+    harness.add_container(sandbox, "container")
+    name = harness.add(sandbox, "container", parts=[days(8)])
+    second = 3 if harness.provider == "qingstor" else 2
+    operation = f"{harness.provider}.list_parts"
+    sandbox.faults.add(Fault(operation=operation, status=503, nth=second, times=None))
+    done = sweeper(sandbox, harness.target(sandbox), ear=ear).sweep()
+    (result,) = done.results
+
+    assert Reason.ACTIVITY_UNKNOWN == ear.reasons()[name]
+    assert (TargetOutcome.INCOMPLETE, 0, 3) == (result.outcome, result.aborted, done.exit_code)
+    assert result.error is not None
+
+
+@pytest.mark.parametrize("provider", ["qingstor", "s3"])
 def test_a_part_that_arrives_meanwhile_saves_the_upload(
     sandbox: Sandbox, ear: Ear, provider: str
 ) -> None:
@@ -285,6 +325,47 @@ def test_parts_that_stay_are_aborted_again(sandbox: Sandbox, harness: Harness, e
     assert {name: Outcome.ABORTED} == ear.outcomes()
     assert 3 == len(sandbox.journal.entries(operation))
     assert 0 == done.exit_code
+
+
+def test_an_upload_without_parts_is_not_gone_for_that(
+    sandbox: Sandbox, harness: Harness, ear: Ear
+) -> None:
+    """No abort got through, and there never were any parts: failed, whatever is listed now."""
+    harness.add_container(sandbox, "container")
+    name = harness.add(sandbox, "container")
+    operation = f"{harness.provider}.abort"
+    sandbox.faults.add(Fault(operation=operation, kind=FaultKind.DROP_BEFORE, times=None))
+    sweeper(sandbox, harness.target(sandbox), ear=ear).sweep()
+
+    assert {name: Outcome.FAILED} == ear.outcomes()
+    assert [name] == harness.store(sandbox).upload_ids("container")
+
+
+def test_the_last_of_all_tries_is_looked_up_too(
+    sandbox: Sandbox, harness: Harness, ear: Ear
+) -> None:
+    """A store that forgets every abort but the last one did abort."""
+    harness.add_container(sandbox, "container")
+    name = harness.add(sandbox, "container", parts=[days(8)])
+    operation = f"{harness.provider}.abort"
+    sandbox.faults.add(Fault(operation=operation, kind=FaultKind.PRETEND, times=ABORT_ROUNDS))
+    sweeper(sandbox, harness.target(sandbox), ear=ear).sweep()
+
+    assert {name: Outcome.ABORTED} == ear.outcomes()
+
+
+def test_a_repeated_abort_without_a_reply_is_looked_up(
+    sandbox: Sandbox, harness: Harness, ear: Ear
+) -> None:
+    """The second abort got through, and none of its replies did: the parts tell."""
+    harness.add_container(sandbox, "container")
+    name = harness.add(sandbox, "container", parts=[days(8)])
+    operation = f"{harness.provider}.abort"
+    sandbox.faults.add(Fault(operation=operation, kind=FaultKind.PRETEND))
+    sandbox.faults.add(Fault(operation=operation, kind=FaultKind.DROP_AFTER, nth=2, times=3))
+    sweeper(sandbox, harness.target(sandbox), ear=ear).sweep()
+
+    assert {name: Outcome.ABORTED} == ear.outcomes()
 
 
 def test_parts_that_always_stay_survive(sandbox: Sandbox, harness: Harness, ear: Ear) -> None:
@@ -412,6 +493,43 @@ def test_a_stop_ends_between_two_requests(sandbox: Sandbox, harness: Harness, ea
     assert TargetOutcome.INTERRUPTED is result.outcome
     assert (1, 5, 130) == (result.aborted, result.withheld, done.exit_code)
     assert 5 == len(harness.store(sandbox).upload_ids("container"))
+
+
+def test_a_stop_while_a_reply_is_lost_still_tells_the_truth(
+    sandbox: Sandbox, harness: Harness, ear: Ear
+) -> None:
+    """The abort got through, its reply did not, and a stop came: one look tells what happened."""
+    harness.add_container(sandbox, "container")
+    name = harness.add(sandbox, "container", parts=[days(8)])
+    one = sweeper(sandbox, harness.target(sandbox), ear=ear)
+    operation = f"{harness.provider}.abort"
+    sandbox.on(operation, lambda _call: one.stop.set())
+    sandbox.faults.add(Fault(operation=operation, kind=FaultKind.DROP_AFTER))
+    one.sweep()
+
+    assert {name: Outcome.ABORTED} == ear.outcomes()
+    assert 1 == len(sandbox.journal.entries(operation))
+
+
+def test_a_stop_does_not_wait_for_a_store_that_throttles(
+    sandbox: Sandbox, harness: Harness, ear: Ear
+) -> None:
+    """An abort that was accepted is looked at once more after a stop, and not for minutes."""
+    harness.add_container(sandbox, "container")
+    name = harness.add(sandbox, "container", parts=[days(8)])
+    one = sweeper(sandbox, harness.target(sandbox), ear=ear)
+
+    def stop_and_throttle(_call: object) -> None:
+        one.stop.set()
+        operation, wait = f"{harness.provider}.list_parts", {"Retry-After": "60"}
+        sandbox.faults.add(Fault(operation=operation, status=503, headers=wait, times=None))
+
+    sandbox.on(f"{harness.provider}.abort", stop_and_throttle)
+    begun = time.monotonic()
+    one.sweep()
+
+    assert {name: Outcome.ABORTED} == ear.outcomes()
+    assert time.monotonic() - begun < 20
 
 
 def test_a_deadline_ends_a_sweep(sandbox: Sandbox, harness: Harness) -> None:

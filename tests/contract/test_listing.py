@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from support.harness import BY_ACTIVITY, HARNESSES, Ear, Harness, days, hours, sweeper
 
 from janitor import providers
+from janitor.errors import Incomplete
 from janitor.model import ContainerResult, Reason, TargetOutcome
+from janitor.providers import qingstor
+from janitor.providers.base import retry_after, server_time
 from janitor.sandbox import Fault, FaultKind, Sandbox
 from janitor.targets import AwsIdentity, Credentials, QingStorOptions, Secret
 
@@ -380,6 +384,40 @@ def test_a_wrong_clock_aborts_nothing(sandbox: Sandbox, harness: Harness) -> Non
     result = only(sweeper(sandbox, harness.target(sandbox), now=fast).sweep().results)
 
     assert (TargetOutcome.CLOCK_SKEW, 0) == (result.outcome, result.aborted)
+
+
+@pytest.mark.parametrize("provider", ["qingstor", "s3"])
+def test_a_clock_that_jumps_after_the_listing_aborts_nothing(
+    sandbox: Sandbox, provider: str
+) -> None:
+    """A part of an hour ago looks days old to a clock that was put forward meanwhile."""
+    harness = HARNESSES[provider]
+    harness.add_container(sandbox, "container")
+    name = harness.add(sandbox, "container", parts=[hours(1)])
+    jump = [days(0)]
+    sandbox.on(f"{provider}.list_parts", lambda _call: jump.append(days(3)))
+    target = harness.target(sandbox, policy=BY_ACTIVITY)
+    jumping = sweeper(sandbox, target, now=lambda: sandbox.clock.now() + jump[-1])
+    result = only(jumping.sweep().results)
+
+    assert [name] == harness.store(sandbox).upload_ids("container")
+    assert TargetOutcome.CLOCK_SKEW is result.outcome
+
+
+def test_a_date_beyond_the_calendar_is_no_date() -> None:
+    """A reply header that no clock can show says nothing, and crashes nothing."""
+    absurd = "Fri, 20 Nov 99999999999999999999 05:00:00 GMT"
+
+    assert server_time({"date": absurd}) is None
+    assert retry_after({"retry-after": absurd}, datetime.now(UTC)) is None
+
+
+def test_a_qingstor_page_must_say_whether_there_is_more() -> None:
+    """Neither `has_more` nor a marker field: the page does not prove that it is the last."""
+    with pytest.raises(Incomplete):
+        qingstor._next({"uploads": []})  # noqa: SLF001  # the sandbox always says
+
+    assert qingstor._next({"uploads": [], "next_key_marker": ""}) is None  # noqa: SLF001  # the same
 
 
 def test_wrong_credentials_are_forbidden(sandbox: Sandbox, harness: Harness) -> None:

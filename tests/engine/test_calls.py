@@ -164,6 +164,22 @@ def test_retries_are_told_to_who_asks() -> None:
     assert [error] == heard
 
 
+def test_what_runs_before_runs_before_every_try() -> None:
+    """The last look before an abort comes after all waiting, and can end the call."""
+    heard: list[str] = []
+
+    def before() -> None:
+        heard.append("before")
+        if len(heard) == 3:
+            raise ZeroDivisionError
+
+    errors = [Transient(str(number)) for number in range(3)]
+    with pytest.raises(ZeroDivisionError):
+        caller().call(WHERE, "abort", failing(*errors), soon(), before=before)
+
+    assert ["before"] * 3 == heard
+
+
 def test_a_rate_spaces_requests_evenly() -> None:
     """At ten a second each of eleven places is a tenth of a second later than the one before."""
     rate = RateLimit(10)
