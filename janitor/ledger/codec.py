@@ -1,0 +1,45 @@
+"""Writes text and times so that both databases give back exactly what they got. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# PostgreSQL stores no NUL, and neither database a lone surrogate.
+_UNSTORABLE = re.compile(r"[\\\x00\ud800-\udfff]")
+_ESCAPED = re.compile(r"\\(?:\\|u[0-9a-f]{4})")
+
+
+def escaped(text: str) -> str:
+    """Write a backslash, NUL or lone surrogate as an escape; all other text is as it was."""
+    return _UNSTORABLE.sub(_escape, text)
+
+
+def unescaped(text: str) -> str:
+    """Give the text that `escaped` was given."""
+    return _ESCAPED.sub(_unescape, text) if "\\" in text else text
+
+
+def microseconds(moment: datetime) -> int:
+    """Count the microseconds since 1970 in UTC: sorts and compares as time does, everywhere."""
+    if moment.utcoffset() is None:
+        msg = "a time in the ledger must have a time zone"
+        raise ValueError(msg)
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def instant(count: int) -> datetime:
+    """Give the moment of a count of microseconds, in UTC."""
+    return _EPOCH + timedelta(microseconds=count)
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    return "\\\\" if character == "\\" else f"\\u{ord(character):04x}"
+
+
+def _unescape(match: re.Match[str]) -> str:
+    escape = match[0]
+    return "\\" if escape == "\\\\" else chr(int(escape.removeprefix("\\u"), 16))

@@ -1,0 +1,243 @@
+"""Intents and conclusions: what we were about to do, and what became of it. Append-only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, fields, replace
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, or_, select
+
+from janitor.ledger import chain, clock
+from janitor.ledger.schema import journal, journal_head, runs
+from janitor.ledger.session import Session
+from janitor.ledger.translate import trouble
+from janitor.ledger.types import NOT_SENT, UNKNOWN, Head, IntentRecord, OpenIntent, Spent
+from janitor.model import ContainerRef, Decision, Outcome
+
+CONCLUSIONS = frozenset({*(outcome.value for outcome in Outcome), NOT_SENT, UNKNOWN})
+# After these, nothing was taken from the budgets.
+_FREE = (Outcome.ALREADY_GONE.value, NOT_SENT)
+# After these, the upload is where it was.
+_STILL_THERE = (
+    Outcome.WITHHELD.value,
+    Outcome.FAILED.value,
+    Outcome.SURVIVED.value,
+    NOT_SENT,
+)
+
+_FIELDS = tuple(field.name for field in fields(chain.Entry))
+_intents = journal.alias("intents")
+_conclusions = journal.alias("conclusions")
+_end = select(journal_head.c.count.label("rows"), journal_head.c.hash)
+_both = _intents.outerjoin(_conclusions, _conclusions.c.intent == _intents.c.seq)
+_is_intent = _intents.c.kind == chain.INTENT
+
+
+class Journal:
+    """The journal of one ledger."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._place = session.place
+        self._known = 0
+        if not session.read_only:
+            self._verify_end()
+
+    def intend(self, run_id: str, at: datetime, decision: Decision) -> int:
+        """Write down that an abort is about to be sent; it is on the disk when this returns."""
+        upload, activity = decision.upload, decision.activity
+        entry = chain.Entry(
+            seq=0,
+            kind=chain.INTENT,
+            at=at,
+            run_id=run_id,
+            target=upload.where.target,
+            provider=upload.where.provider,
+            container=upload.where.container,
+            key=upload.key,
+            upload_id=upload.upload_id,
+            initiated=upload.initiated,
+            last_activity=decision.last_activity,
+            parts=None if activity is None else activity.parts,
+            size=None if activity is None else activity.size,
+            reason=decision.reason.value,
+            rule=decision.rule,
+        )
+        with self._session.writing() as connection:
+            self._refuse_unknown_run(connection, run_id)
+            return self._append(connection, entry)
+
+    def conclude(
+        self, intent: int, at: datetime, outcome: str, *, size_freed: int, error: str | None
+    ) -> None:
+        """Write down what became of an intent, once."""
+        if outcome not in CONCLUSIONS:
+            msg = f"an intent cannot end as {outcome!r}"
+            raise ValueError(msg)
+        entry = chain.Entry(
+            seq=0,
+            kind=chain.CONCLUSION,
+            at=at,
+            intent=intent,
+            outcome=str(outcome),
+            size_freed=size_freed,
+            error=error,
+        )
+        with self._session.writing() as connection:
+            self._refuse_no_open_intent(connection, intent)
+            self._append(connection, entry)
+
+    def open_intents(self) -> list[OpenIntent]:
+        """Give the intents without a conclusion, oldest first."""
+        query = select(_intents).select_from(_both).where(_is_intent, _conclusions.c.seq.is_(None))
+        with self._session.reading() as connection:
+            return [_open_intent(row) for row in connection.execute(query.order_by(_intents.c.seq))]
+
+    def spent_since(self, moment: datetime, now: datetime) -> Spent:
+        """Sum up what was spent since a moment, however the clock jumped meanwhile."""
+        # What was written while the clock stood too early counts from when it caught up.
+        late = and_(_intents.c.catch_up >= moment, _intents.c.catch_up <= now)
+        with self._session.reading() as connection:
+            return _spent(connection, or_(_intents.c.at >= moment, late))
+
+    def spent_by_unfinished_runs(self) -> Spent:
+        """Sum up what was spent by the runs after the last that finished."""
+        finished = select(func.coalesce(func.max(runs.c.seq), 0)).where(
+            runs.c.finished_at.is_not(None)
+        )
+        later = select(runs.c.run_id).where(runs.c.seq > finished.scalar_subquery())
+        with self._session.reading() as connection:
+            return _spent(connection, _intents.c.run_id.in_(later))
+
+    def of_run(self, run_id: str) -> list[IntentRecord]:
+        """Give the intents of one run with their conclusions, oldest first."""
+        query = _records().where(_intents.c.run_id == run_id).order_by(_intents.c.seq)
+        with self._session.reading() as connection:
+            return [_record(row) for row in connection.execute(query)]
+
+    def head(self) -> Head:
+        """Give the end of the journal; noted elsewhere, it proves all that came before."""
+        with self._session.reading() as connection:
+            return self._head(connection)
+
+    def audit(self) -> list[str]:
+        """Follow the chain from the first row to the head, and tell every break."""
+        with self._session.reading() as connection:
+            row = connection.execute(_end).first()
+            head = None if row is None else Head(row.rows, row.hash)
+            return list(chain.problems(_entries(connection), head))
+
+    def _append(self, connection: Connection, entry: chain.Entry) -> int:
+        place = self._place
+        head = self._head(connection)
+        whole = replace(
+            entry, seq=head.count + 1, catch_up=clock.catch_up(connection, place, entry.at)
+        )
+        new = Head(whole.seq, chain.link(head.hash, whole))
+        connection.execute(journal.insert(), {**asdict(whole), "hash": new.hash})
+        connection.execute(journal_head.update().values(count=new.count, hash=new.hash))
+        # Also if the commit fails: a larger number is never believed too early.
+        return whole.seq
+
+    def _head(self, connection: Connection) -> Head:
+        row = connection.execute(_end.with_for_update()).first()
+        if row is None:
+            raise trouble(self._place, "has lost the end of its journal: restore it")
+        if row.rows < self._known:
+            words = "went back to an earlier state while in use: restore it, and start again"
+            raise trouble(self._place, words)
+        self._known = row.rows
+        return Head(row.rows, row.hash)
+
+    def _verify_end(self) -> None:
+        """Refuse a journal whose last row is not the last that was written."""
+        last = select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1)
+        with self._session.reading() as connection:
+            head = self._head(connection)
+            row = connection.execute(last).first()
+        if head != (chain.EMPTY if row is None else Head(row.seq, row.hash)):
+            words = "has a journal that was cut or changed: run janitor ledger audit"
+            raise trouble(self._place, words)
+
+    def _refuse_unknown_run(self, connection: Connection, run_id: str) -> None:
+        query = select(runs.c.seq).where(runs.c.run_id == run_id)
+        if connection.execute(query).first() is None:
+            raise trouble(self._place, f"knows no run {run_id!r}: begin it first")
+
+    def _refuse_no_open_intent(self, connection: Connection, intent: int) -> None:
+        query = select(_conclusions.c.seq).select_from(_both)
+        row = connection.execute(query.where(_is_intent, _intents.c.seq == intent)).first()
+        if row is None:
+            raise trouble(self._place, f"has no intent {intent} that could be concluded")
+        if row.seq is not None:
+            raise trouble(self._place, f"has concluded intent {intent} before")
+
+
+def gone_since(connection: Connection, run: int, where: ContainerRef) -> int:
+    """Count the uploads that are gone or may be, by the aborts from that run on."""
+    later = select(runs.c.run_id).where(runs.c.seq >= run)
+    query = (
+        select(func.count())
+        .select_from(_both)
+        .where(
+            _is_intent,
+            _intents.c.run_id.in_(later),
+            _intents.c.target == where.target,
+            _intents.c.provider == where.provider,
+            _intents.c.container == where.container,
+            func.coalesce(_conclusions.c.outcome, UNKNOWN).not_in(_STILL_THERE),
+        )
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def _spent(connection: Connection, condition: ColumnElement[bool]) -> Spent:
+    planned = func.coalesce(_intents.c.size, 0)
+    freed = func.coalesce(_conclusions.c.size_freed, 0)
+    query = (
+        select(
+            func.count(), func.coalesce(func.sum(case((freed > planned, freed), else_=planned)), 0)
+        )
+        .select_from(_both)
+        .where(_is_intent, condition)
+        .where(func.coalesce(_conclusions.c.outcome, UNKNOWN).not_in(_FREE))
+    )
+    aborts, size = connection.execute(query).one()
+    return Spent(int(aborts), int(size))
+
+
+def _entries(connection: Connection) -> Iterator[tuple[chain.Entry, str]]:
+    query = select(journal).order_by(journal.c.seq).execution_options(yield_per=1000)
+    for row in connection.execute(query).mappings():
+        yield chain.Entry(**{name: row[name] for name in _FIELDS}), row["hash"]
+
+
+def _records() -> Select[tuple[object, ...]]:
+    concluded = (_conclusions.c.outcome, _conclusions.c.size_freed, _conclusions.c.error)
+    labelled = [column.label(f"concluded_{column.name}") for column in concluded]
+    return select(_intents, *labelled).select_from(_both).where(_is_intent)
+
+
+def _record(row: Row[tuple[object, ...]]) -> IntentRecord:
+    return IntentRecord(
+        intent=_open_intent(row),
+        reason=row.reason,
+        rule=row.rule,
+        outcome=row.concluded_outcome,
+        size_freed=row.concluded_size_freed or 0,
+        error=row.concluded_error,
+    )
+
+
+def _open_intent(row: Row[tuple[object, ...]]) -> OpenIntent:
+    return OpenIntent(
+        intent=row.seq,
+        run_id=row.run_id,
+        at=row.at,
+        where=ContainerRef(row.target, row.provider, row.container),
+        key=row.key,
+        upload_id=row.upload_id,
+        initiated=row.initiated,
+        size=row.size,
+    )

@@ -1,0 +1,189 @@
+"""The ledger as the rest of the janitor sees it: every method is one durable step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from janitor.ledger.journal import Journal
+from janitor.ledger.lock import Held, locked
+from janitor.ledger.runs import Runs
+from janitor.ledger.session import Session
+from janitor.ledger.sightings import Identity, Sightings
+from janitor.ledger.translate import trouble
+from janitor.ledger.types import (
+    Beginning,
+    Head,
+    IntentRecord,
+    LastScan,
+    OpenIntent,
+    PlanRecord,
+    RunHeader,
+    RunRecord,
+    Seen,
+    Sighting,
+    Spent,
+)
+from janitor.model import ContainerRef, ContainerResult, Decision
+
+
+class Ledger:
+    """The janitor's durable memory; every method may be called from any thread.
+
+    Whatever is wrong with the storage is a `LedgerError`. A method that
+    writes has written, on the disk, when it returns; when it raises, it may
+    have written or not, but never half.
+    """
+
+    def __init__(self, session: Session, patience: timedelta) -> None:
+        self._session = session
+        self._place = session.place
+        self._patience = patience
+        self._held: Held | None = None
+        self._journal = Journal(session)
+        self._sightings = Sightings(session)
+        self._runs = Runs(session)
+
+    def __enter__(self) -> Self:
+        """Use it in a `with`, which closes it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the storage."""
+        self._session.close()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only janitor at work; raise `Locked`, naming the holder, if there is another.
+
+        The lock ends with the block or with the process, however it ends, and
+        no child inherits it. While it is held, every intent proves that it
+        still is.
+        """
+        if self._session.read_only:
+            raise trouble(self._place, "was opened for reading only")
+        with locked(self._place, self._patience) as held:
+            self._held = held
+            try:
+                yield
+            finally:
+                self._held = None
+
+    def begin(self, header: RunHeader) -> Beginning:
+        """Record a run before it does anything, and tell what the ledger knew.
+
+        The sightings of a target that is not what it was when a run last
+        named it (policy, endpoint, region, account) start again.
+        """
+        return self._runs.begin(header)
+
+    def finish(self, run_id: str, at: datetime, exit_code: int) -> None:
+        """Record that a run came to its end."""
+        self._runs.finish(run_id, at, exit_code)
+
+    def sight(
+        self, where: ContainerRef, run_id: str, at: datetime, seen: Iterable[Seen]
+    ) -> dict[Identity, Sighting]:
+        """Note the candidates of a complete listing, and tell since when each is known.
+
+        An upload that had vanished for at most 30 d goes on; one with another
+        `initiated` starts again. See `marks` for what holds when clocks jump.
+        A batch of 4000 is one step; if a later one fails, earlier ones stay.
+        """
+        return self._sightings.sight(where, run_id, at, seen)
+
+    def sightings(
+        self, where: ContainerRef, identities: Iterable[Identity], at: datetime
+    ) -> dict[Identity, Sighting]:
+        """Tell the same without noting anything; uploads never seen are left out."""
+        return self._sightings.look_up(where, identities, at)
+
+    def record_scan(
+        self,
+        where: ContainerRef,
+        run_id: str,
+        at: datetime,
+        result: ContainerResult,
+        *,
+        doubtful: bool,
+    ) -> None:
+        """Record how the scan of one container ended, and whether its listing is doubted."""
+        self._runs.record_scan(where, run_id, at, result, doubtful=doubtful)
+
+    def last_scan(self, where: ContainerRef) -> LastScan | None:
+        """Give the last complete listing of a container that was not doubted."""
+        return self._runs.last_scan(where)
+
+    def intend(self, run_id: str, at: datetime, decision: Decision) -> int:
+        """Record that an abort is about to be sent, and give the number to conclude it by."""
+        if self._held is not None:
+            self._held.verify()
+        return self._journal.intend(run_id, at, decision)
+
+    def conclude(
+        self,
+        intent: int,
+        at: datetime,
+        outcome: str,
+        *,
+        size_freed: int = 0,
+        error: str | None = None,
+    ) -> None:
+        """Record what became of an intent: an `Outcome`, `not_sent` or `unknown`; only once."""
+        self._journal.conclude(intent, at, outcome, size_freed=size_freed, error=error)
+
+    def open_intents(self) -> list[OpenIntent]:
+        """Give the intents without a conclusion, oldest first."""
+        return self._journal.open_intents()
+
+    def spent_since(self, moment: datetime, now: datetime) -> Spent:
+        """Sum up the intents since a moment; only those that surely took nothing are left out."""
+        return self._journal.spent_since(moment, now)
+
+    def spent_by_unfinished_runs(self) -> Spent:
+        """Sum up the intents of all runs after the last that finished, this one included."""
+        return self._journal.spent_by_unfinished_runs()
+
+    def record_plan(self, digest: str, run_id: str, at: datetime, expires_at: datetime) -> None:
+        """Remember a plan that was written for `janitor apply`."""
+        self._runs.record_plan(PlanRecord(digest, run_id, at, expires_at))
+
+    def plan(self, digest: str) -> PlanRecord | None:
+        """Give the plan with this digest, if it was made here."""
+        return self._runs.plan(digest)
+
+    def head(self) -> Head:
+        """Give the end of the journal; noted elsewhere, it proves all that came before."""
+        return self._journal.head()
+
+    def audit(self) -> list[str]:
+        """Follow the journal from its first row to its head, and tell every break."""
+        return self._journal.audit()
+
+    def damaged_sightings(self) -> list[str]:
+        """Tell where sightings are not what was written."""
+        return self._sightings.damaged()
+
+    def prune(self, at: datetime) -> None:
+        """Forget sightings after 30 d and aggregates after 400 d; intents and conclusions never."""
+        self._runs.prune(at)
+
+    def history(self, limit: int) -> list[RunRecord]:
+        """Give the latest runs, newest first."""
+        return self._runs.history(limit)
+
+    def uploads_of_run(self, run_id: str) -> list[IntentRecord]:
+        """Give the intents of one run with their conclusions, oldest first."""
+        return self._journal.of_run(run_id)

@@ -1,0 +1,95 @@
+"""Since when we know an upload, through vanishing, change and clock steps. Pure.
+
+The one danger: a clock that was behind is put right, and what was first seen
+"in 1970" looks as if it had been known for decades. So the ledger remembers
+the latest time that its clock ever showed (`high`). Whatever starts while the
+clock shows an earlier time is marked with it (`catch_up`), counts as usual
+while the clock stays below, and starts again at the first sighting at or
+after that mark: somewhere between, the clock must have jumped, nobody knows
+how far. If instead the clock had been ahead and was put right, that costs one
+more grace when the false time comes; nothing waits for it.
+
+So grace never passes earlier than true time allows, unless a clock jumps
+forward without ever having shown a later time to this ledger. No memory can
+see that jump; the comparison with the provider's clock does.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+# All times here are microseconds since 1970, see codec.
+_DAY = 24 * 3600 * 1_000_000
+RETENTION = 30 * _DAY
+
+
+class Mark(NamedTuple):
+    """What is stored of one upload; `first_run` is the number of the run.
+
+    `fingerprint` is a hash of the part set's, b"" when that is unknown.
+    """
+
+    initiated: int | None
+    first_seen: int
+    first_run: int
+    unchanged_since: int
+    last_seen: int
+    fingerprint: bytes
+    size: int | None
+    catch_up: int | None
+
+    def checksum(self, container: int, identity: bytes) -> int:
+        """Sum up the row, so that a damaged one cannot pass for an older one."""
+        return zlib.crc32(repr((container, identity, *self)).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at an upload: when, in which run, and the latest time that any look had."""
+
+    at: int
+    run: int
+    high: int
+
+    @property
+    def catch_up(self) -> int | None:
+        """The mark of whatever starts now: set if the clock once showed a later time."""
+        return self.high if self.at < self.high else None
+
+
+def first(initiated: int | None, fingerprint: bytes, size: int | None, look: Look) -> Mark:
+    """Start the count of an upload."""
+    return Mark(initiated, look.at, look.run, look.at, look.at, fingerprint, size, look.catch_up)
+
+
+def again(
+    mark: Mark | None, initiated: int | None, fingerprint: bytes, size: int | None, look: Look
+) -> Mark:
+    """Continue the count of an upload, or start it again where there is any doubt."""
+    if mark is None or mark.initiated != initiated or not _holds(mark, look.at):
+        return first(initiated, fingerprint, size, look)
+    if fingerprint and fingerprint == mark.fingerprint and mark.unchanged_since <= look.at:
+        return mark._replace(last_seen=look.at, size=size)
+    return mark._replace(
+        unchanged_since=look.at,
+        last_seen=look.at,
+        fingerprint=fingerprint,
+        size=size,
+        catch_up=mark.catch_up if look.catch_up is None else look.catch_up,
+    )
+
+
+def as_of(mark: Mark, at: int) -> Mark:
+    """Read a mark at a moment without a look: what a look would start again, starts now."""
+    if _holds(mark, at):
+        return mark._replace(unchanged_since=min(mark.unchanged_since, at))
+    return mark._replace(first_seen=at, unchanged_since=at)
+
+
+def _holds(mark: Mark, at: int) -> bool:
+    """Whether the count may go on at this moment."""
+    vanished = mark.last_seen < at - RETENTION
+    clock_jumped = mark.catch_up is not None and at >= mark.catch_up
+    return not vanished and not clock_jumped and mark.first_seen <= at

@@ -1,0 +1,154 @@
+"""The tables of the ledger as they are now; how they came to be is told by the migrations."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from janitor.ledger.columns import ExactText, Instant
+
+# The schema versions, oldest first; the last is the one that this code can use.
+VERSIONS = ("0001", "0002")
+VERSION_TABLE = "janitor_schema_version"
+# "JNTR": how SQLite's file header says whose file it is.
+APPLICATION_ID = 0x4A4E5452
+
+metadata = MetaData()
+# SQLite counts by itself only in a column that is called INTEGER.
+_COUNT = BigInteger().with_variant(Integer(), "sqlite")
+
+clock = Table(
+    "janitor_clock",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True),
+    Column("high", BigInteger, nullable=False),
+)
+
+runs = Table(
+    "janitor_runs",
+    metadata,
+    Column("seq", _COUNT, primary_key=True, autoincrement=True),
+    Column("run_id", ExactText, nullable=False, unique=True),
+    Column("mode", ExactText, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("version", ExactText, nullable=False),
+    Column("config_fingerprint", ExactText, nullable=False),
+    Column("targets", Text, nullable=False),
+    Column("finished_at", Instant),
+    Column("exit_code", Integer),
+)
+
+targets = Table(
+    "janitor_targets",
+    metadata,
+    Column("target", ExactText, primary_key=True),
+    Column("provider", ExactText, nullable=False),
+    Column("endpoint", ExactText, nullable=False),
+    Column("region", ExactText, nullable=False),
+    Column("account", ExactText),
+    Column("policy_fingerprint", ExactText, nullable=False),
+)
+
+containers = Table(
+    "janitor_containers",
+    metadata,
+    Column("id", _COUNT, primary_key=True, autoincrement=True),
+    Column("target", ExactText, nullable=False),
+    Column("provider", ExactText, nullable=False),
+    Column("container", ExactText, nullable=False),
+    UniqueConstraint("target", "provider", "container", name="janitor_containers_once"),
+)
+
+scans = Table(
+    "janitor_scans",
+    metadata,
+    Column("seq", _COUNT, primary_key=True, autoincrement=True),
+    Column("container", _COUNT, ForeignKey("janitor_containers.id"), nullable=False),
+    Column("run", _COUNT, ForeignKey("janitor_runs.seq"), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("doubtful", Boolean, nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("listed", BigInteger, nullable=False),
+    Column("stale", BigInteger, nullable=False),
+    Column("aborted", BigInteger, nullable=False),
+    Column("bytes_stale", BigInteger, nullable=False),
+    Column("bytes_freed", BigInteger, nullable=False),
+    Column("details", Text, nullable=False),
+    Index("janitor_scans_by_container", "container", "seq"),
+)
+
+sightings = Table(
+    "janitor_sightings",
+    metadata,
+    Column("container", _COUNT, ForeignKey("janitor_containers.id"), primary_key=True),
+    Column("identity", LargeBinary(32), primary_key=True),
+    Column("initiated", BigInteger),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("first_run", _COUNT, ForeignKey("janitor_runs.seq"), nullable=False),
+    Column("unchanged_since", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("size", BigInteger),
+    Column("catch_up", BigInteger),
+    Column("checksum", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+journal = Table(
+    "janitor_journal",
+    metadata,
+    Column("seq", _COUNT, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("catch_up", Instant),
+    Column("run_id", ExactText, ForeignKey("janitor_runs.run_id")),
+    Column("target", ExactText),
+    Column("provider", ExactText),
+    Column("container", ExactText),
+    Column("key", ExactText),
+    Column("upload_id", ExactText),
+    Column("initiated", Instant),
+    Column("last_activity", Instant),
+    Column("parts", BigInteger),
+    Column("size", BigInteger),
+    Column("reason", ExactText),
+    Column("rule", ExactText),
+    Column("intent", _COUNT, ForeignKey("janitor_journal.seq"), unique=True),
+    Column("outcome", String(32)),
+    Column("size_freed", BigInteger),
+    Column("error", ExactText),
+    Column("hash", String(64), nullable=False),
+    Index("janitor_journal_by_time", "at"),
+    Index("janitor_journal_by_run", "run_id"),
+)
+
+journal_head = Table(
+    "janitor_journal_head",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+plans = Table(
+    "janitor_plans",
+    metadata,
+    Column("digest", ExactText, primary_key=True),
+    Column("run_id", ExactText, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)

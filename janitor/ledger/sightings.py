@@ -1,0 +1,205 @@
+"""Which candidates complete listings contained, and since when. One short row for each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from janitor.ledger import clock
+from janitor.ledger.codec import instant, microseconds
+from janitor.ledger.marks import RETENTION, Look, Mark, again, as_of
+from janitor.ledger.schema import containers, runs, sightings
+from janitor.ledger.session import Session
+from janitor.ledger.translate import trouble
+from janitor.ledger.types import Seen, Sighting
+from janitor.model import ContainerRef
+
+Identity = tuple[str, str]
+T = TypeVar("T")
+
+BATCH = 4000
+_SELECTED = (
+    sightings.c.identity,
+    sightings.c.checksum,
+    *(sightings.c[name] for name in Mark._fields),
+)
+
+
+class Sightings:
+    """The sightings of one ledger."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._place = session.place
+
+    def sight(
+        self, where: ContainerRef, run_id: str, at: datetime, seen: Iterable[Seen]
+    ) -> dict[Identity, Sighting]:
+        """Note candidates of a complete listing; they are on the disk when this returns."""
+        found: dict[Identity, Sighting] = {}
+        for batch in _batches(seen):
+            with self._session.writing() as connection:
+                found.update(self._sight(connection, where, run_id, at, batch))
+        return found
+
+    def look_up(
+        self, where: ContainerRef, identities: Iterable[Identity], at: datetime
+    ) -> dict[Identity, Sighting]:
+        """Give what is known of some uploads at a moment, changing nothing."""
+        found: dict[Identity, Sighting] = {}
+        now = microseconds(at)
+        for batch in _batches(identities):
+            with self._session.reading() as connection:
+                container = container_id(connection, where)
+                if container is None:
+                    return {}
+                hashes = {identity_hash(identity): identity for identity in batch}
+                marks = self._load(connection, container, list(hashes))
+                names = _run_ids(connection, marks.values())
+            for key, mark in marks.items():
+                found[hashes[key]] = _sighting(as_of(mark, now), names)
+        return found
+
+    def damaged(self) -> list[str]:
+        """Tell which containers have sightings that are not what was written."""
+        query = select(sightings.c.container, *_SELECTED).execution_options(yield_per=BATCH)
+        with self._session.reading() as connection:
+            wrong = {row[0] for row in connection.execute(query) if not _is_sound(row[0], row[1:])}
+        return [f"sightings: some of container {number} are damaged" for number in sorted(wrong)]
+
+    def _sight(
+        self,
+        connection: Connection,
+        where: ContainerRef,
+        run_id: str,
+        at: datetime,
+        batch: Sequence[Seen],
+    ) -> dict[Identity, Sighting]:
+        run = run_number(connection, run_id)
+        if run is None:
+            raise trouble(self._place, f"knows no run {run_id!r}: begin it first")
+        container = ensure_container(connection, where)
+        look = Look(microseconds(at), run, clock.tick(connection, self._place, at))
+        hashes = [identity_hash(seen.upload.identity) for seen in batch]
+        marks = self._load(connection, container, hashes)
+        for key, seen in zip(hashes, batch, strict=True):
+            marks[key] = _next(marks.get(key), seen, look)
+        _store(connection, container, marks)
+        names = _run_ids(connection, marks.values())
+        return {
+            seen.upload.identity: _sighting(marks[key], names)
+            for key, seen in zip(hashes, batch, strict=True)
+        }
+
+    def _load(
+        self, connection: Connection, container: int, hashes: Sequence[bytes]
+    ) -> dict[bytes, Mark]:
+        query = select(*_SELECTED).where(
+            sightings.c.container == container, sightings.c.identity.in_(hashes)
+        )
+        marks = {}
+        for row in connection.execute(query).all():
+            if not _is_sound(container, row):
+                raise trouble(self._place, "is damaged: restore it from a backup")
+            marks[bytes(row[0])] = Mark(*row[2:])
+        return marks
+
+
+def forget_target(connection: Connection, target: str) -> None:
+    """Let the sightings of a target start again."""
+    of_target = select(containers.c.id).where(containers.c.target == target)
+    connection.execute(delete(sightings).where(sightings.c.container.in_(of_target)))
+
+
+def forget_vanished(connection: Connection, at: datetime) -> int:
+    """Delete what was not seen for longer than the retention; give how many."""
+    gone = delete(sightings).where(sightings.c.last_seen < microseconds(at) - RETENTION)
+    return connection.execute(gone).rowcount
+
+
+def identity_hash(identity: Identity) -> bytes:
+    """Give the short name of an upload within its container."""
+    key, upload_id = (text.encode("utf-8", "surrogatepass") for text in identity)
+    return hashlib.sha256(b"%d:%b%b" % (len(key), key, upload_id)).digest()
+
+
+def container_id(connection: Connection, where: ContainerRef) -> int | None:
+    """Give the number of a container, if it has one."""
+    query = select(containers.c.id).where(
+        containers.c.target == where.target,
+        containers.c.provider == where.provider,
+        containers.c.container == where.container,
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def ensure_container(connection: Connection, where: ContainerRef) -> int:
+    """Give the number of a container, a new one if it has none."""
+    known = container_id(connection, where)
+    if known is not None:
+        return known
+    row = {"target": where.target, "provider": where.provider, "container": where.container}
+    made = connection.execute(containers.insert().values(row)).inserted_primary_key
+    assert made is not None  # noqa: S101  # for mypy: one row was inserted
+    return int(made[0])
+
+
+def run_number(connection: Connection, run_id: str) -> int | None:
+    """Give the number of a run, if it was begun."""
+    return connection.execute(select(runs.c.seq).where(runs.c.run_id == run_id)).scalar()
+
+
+def _next(mark: Mark | None, seen: Seen, look: Look) -> Mark:
+    initiated = seen.upload.initiated
+    return again(
+        mark,
+        None if initiated is None else microseconds(initiated),
+        hashlib.sha256(seen.fingerprint.encode()).digest() if seen.fingerprint else b"",
+        seen.size,
+        look,
+    )
+
+
+def _store(connection: Connection, container: int, marks: dict[bytes, Mark]) -> None:
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(sightings)
+    new = {name: statement.excluded[name] for name in (*Mark._fields, "checksum")}
+    upsert = statement.on_conflict_do_update(index_elements=["container", "identity"], set_=new)
+    rows: list[dict[str, Any]] = [
+        {
+            "container": container,
+            "identity": key,
+            "checksum": mark.checksum(container, key),
+            **mark._asdict(),
+        }
+        for key, mark in marks.items()
+    ]
+    if rows:
+        connection.execute(upsert, rows)
+
+
+def _run_ids(connection: Connection, marks: Iterable[Mark]) -> dict[int, str]:
+    numbers = {mark.first_run for mark in marks}
+    query = select(runs.c.seq, runs.c.run_id).where(runs.c.seq.in_(numbers))
+    return {row.seq: row.run_id for row in connection.execute(query)}
+
+
+def _sighting(mark: Mark, names: dict[int, str]) -> Sighting:
+    return Sighting(instant(mark.first_seen), names[mark.first_run], instant(mark.unchanged_since))
+
+
+def _is_sound(container: int, row: Sequence[Any]) -> bool:
+    identity, checksum, *rest = row
+    return bool(Mark(*rest).checksum(container, bytes(identity)) == checksum)
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch

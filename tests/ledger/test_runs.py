@@ -1,0 +1,206 @@
+"""Runs begin and finish; a target that changed starts its grace again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from support.ledger_samples import (
+    ARCHIVE,
+    DAY,
+    HOUR,
+    LAKE,
+    LAKE_HEADER,
+    NOW,
+    decision_of,
+    header_of,
+    result_of,
+    seen_of,
+)
+
+from janitor.ledger import Ledger, LedgerError, open_ledger
+from janitor.ledger.types import Beginning, LastScan, PlanRecord, RunRecord, Sighting, TargetHeader
+from janitor.model import Reason, TargetOutcome
+
+IDENTITY = ("a/b", "id-1")
+VAULT_HEADER = TargetHeader("archive", "glacier", "https://g.example", "us-west-2", "-", "p1")
+
+
+def test_the_first_run_is_fresh_and_the_second_is_not(url: str) -> None:
+    """Whoever has no volume for the ledger is told so at every start."""
+    with open_ledger(url) as ledger:
+        first = ledger.begin(header_of("run-1"))
+    with open_ledger(url) as ledger:
+        second = ledger.begin(header_of("run-2"))
+
+    assert Beginning(fresh=True, changed_targets=frozenset(), runs_before=0) == first
+    assert Beginning(fresh=False, changed_targets=frozenset(), runs_before=1) == second
+
+
+def test_a_run_begins_only_once(ledger: Ledger) -> None:
+    """Two runs of one name could not be told apart."""
+    ledger.begin(header_of("run-1"))
+
+    with pytest.raises(LedgerError, match="has begun run 'run-1' before"):
+        ledger.begin(header_of("run-1"))
+
+
+@pytest.mark.parametrize(
+    "field", ["provider", "endpoint", "region", "account", "policy_fingerprint"]
+)
+def test_a_target_that_changed_starts_again(ledger: Ledger, field: str) -> None:
+    """Whatever changes in a target, what was seen under it before proves nothing now."""
+    ledger.begin(header_of("run-1", LAKE_HEADER, VAULT_HEADER))
+    ledger.sight(LAKE, "run-1", NOW, [seen_of()])
+    changed = replace(LAKE_HEADER, **{field: "other"})
+    began = ledger.begin(header_of("run-2", changed, VAULT_HEADER))
+    known = ledger.sightings(LAKE, [IDENTITY], NOW)
+    again = ledger.sight(LAKE, "run-2", NOW + DAY, [seen_of()])
+
+    assert frozenset({"lake"}) == began.changed_targets
+    assert {} == known
+    assert {IDENTITY: Sighting(NOW + DAY, "run-2", NOW + DAY)} == again
+
+
+def test_other_targets_keep_their_sightings(ledger: Ledger) -> None:
+    """A change of one target costs the others nothing."""
+    ledger.begin(header_of("run-1", LAKE_HEADER, VAULT_HEADER))
+    ledger.sight(ARCHIVE, "run-1", NOW, [seen_of(where=ARCHIVE, key=None)])
+    ledger.begin(header_of("run-2", replace(LAKE_HEADER, region="other"), VAULT_HEADER))
+
+    known = ledger.sightings(ARCHIVE, [("", "id-1")], NOW)
+
+    assert {("", "id-1"): Sighting(NOW, "run-1", NOW)} == known
+
+
+def test_a_run_that_leaves_a_target_out_does_not_hide_its_change(ledger: Ledger) -> None:
+    """The comparison is with the last run that named the target."""
+    ledger.begin(header_of("run-1", LAKE_HEADER))
+    ledger.begin(header_of("run-2", VAULT_HEADER))
+
+    began = ledger.begin(header_of("run-3", replace(LAKE_HEADER, policy_fingerprint="p2")))
+
+    assert frozenset({"lake"}) == began.changed_targets
+
+
+def test_an_account_that_cannot_be_learned_is_no_change(ledger: Ledger) -> None:
+    """An outage of STS costs no grace, and hides no change of account either."""
+    ledger.begin(header_of("run-1", LAKE_HEADER))
+    unknown = ledger.begin(header_of("run-2", replace(LAKE_HEADER, account=None)))
+    same = ledger.begin(header_of("run-3", LAKE_HEADER))
+    ledger.begin(header_of("run-4", replace(LAKE_HEADER, account=None)))
+    other = ledger.begin(header_of("run-5", replace(LAKE_HEADER, account="2" * 12)))
+
+    assert frozenset() == unknown.changed_targets
+    assert frozenset() == same.changed_targets
+    assert frozenset({"lake"}) == other.changed_targets
+
+
+def test_history_tells_how_runs_ended(ledger: Ledger) -> None:
+    """A run that was cut off has no end."""
+    ledger.begin(header_of("run-1"))
+    ledger.finish("run-1", NOW + HOUR, 3)
+    ledger.begin(header_of("run-2", at=NOW + DAY))
+
+    assert [
+        RunRecord("run-2", "enforce", NOW + DAY, None, None, "0.1.0"),
+        RunRecord("run-1", "enforce", NOW, NOW + HOUR, 3, "0.1.0"),
+    ] == ledger.history(5)
+    assert ["run-2"] == [run.run_id for run in ledger.history(1)]
+
+
+def test_only_a_run_that_was_begun_can_be_used(ledger: Ledger) -> None:
+    """Nothing is recorded for a run that nobody knows."""
+    unknown = "knows no run 'nobody': begin it first"
+
+    with pytest.raises(LedgerError, match=unknown):
+        ledger.finish("nobody", NOW, 0)
+    with pytest.raises(LedgerError, match=unknown):
+        ledger.sight(LAKE, "nobody", NOW, [seen_of()])
+    with pytest.raises(LedgerError, match=unknown):
+        ledger.record_scan(LAKE, "nobody", NOW, result_of(), doubtful=False)
+    with pytest.raises(LedgerError, match=unknown):
+        ledger.intend("nobody", NOW, decision_of())
+
+
+def test_the_last_scan_is_the_last_complete_one(ledger: Ledger) -> None:
+    """A listing that broke off says nothing, whatever it counted."""
+    ledger.begin(header_of())
+    before = ledger.last_scan(LAKE)
+    ledger.record_scan(LAKE, "run-1", NOW, result_of(listed=10), doubtful=False)
+    half = result_of(outcome=TargetOutcome.INCOMPLETE, listed=3)
+    ledger.record_scan(LAKE, "run-1", NOW + HOUR, half, doubtful=False)
+
+    assert before is None
+    assert LastScan(NOW, 10, 0, 0) == ledger.last_scan(LAKE)
+    assert ledger.last_scan(ARCHIVE) is None
+
+
+def test_doubtful_scans_are_counted_until_one_is_believed(ledger: Ledger) -> None:
+    """The count tells how often in a row the listing was suspicious."""
+    ledger.begin(header_of())
+    ledger.record_scan(LAKE, "run-1", NOW, result_of(), doubtful=False)
+    empty = result_of(outcome=TargetOutcome.SUSPICIOUS_EMPTY, listed=0)
+    ledger.record_scan(LAKE, "run-1", NOW + HOUR, empty, doubtful=True)
+    ledger.record_scan(LAKE, "run-1", NOW + 2 * HOUR, empty, doubtful=True)
+    doubted = ledger.last_scan(LAKE)
+    ledger.record_scan(LAKE, "run-1", NOW + 3 * HOUR, result_of(listed=0), doubtful=False)
+
+    assert LastScan(NOW, 10, 0, 2) == doubted
+    assert LastScan(NOW + 3 * HOUR, 0, 0, 0) == ledger.last_scan(LAKE)
+
+
+def test_aborts_since_the_last_scan_are_those_after_which_an_upload_may_be_gone(
+    ledger: Ledger,
+) -> None:
+    """The run's own aborts count, because it lists before it aborts; other containers' do not."""
+    ledger.begin(header_of())
+    ledger.record_scan(LAKE, "run-1", NOW, result_of(), doubtful=False)
+    for number, outcome in enumerate(["aborted", "already_gone", "unknown", "failed", "not_sent"]):
+        intent = ledger.intend("run-1", NOW, decision_of(f"id-{number}"))
+        ledger.conclude(intent, NOW, outcome)
+    ledger.intend("run-1", NOW, decision_of("open"))
+    ledger.intend("run-1", NOW, decision_of("elsewhere", where=ARCHIVE))
+
+    assert LastScan(NOW, 10, 4, 0) == ledger.last_scan(LAKE)
+
+
+def test_a_plan_is_found_by_its_digest(ledger: Ledger) -> None:
+    """`apply` accepts only plans that were made with this ledger."""
+    ledger.begin(header_of())
+    ledger.record_plan("d1", "run-1", NOW, NOW + HOUR)
+    ledger.record_plan("d1", "run-1", NOW, NOW + DAY)
+
+    assert PlanRecord("d1", "run-1", NOW, NOW + DAY) == ledger.plan("d1")
+    assert ledger.plan("d2") is None
+
+
+def test_pruning_forgets_aggregates_but_never_intents(ledger: Ledger) -> None:
+    """After 400 d the scans go, all but the last sound one; the journal stays for ever."""
+    ledger.begin(header_of("run-1"))
+    ledger.begin(header_of("run-2"))
+    ledger.record_scan(LAKE, "run-1", NOW, result_of(listed=7), doubtful=False)
+    ledger.record_scan(LAKE, "run-1", NOW, result_of(listed=8), doubtful=False)
+    intent = ledger.intend("run-1", NOW, decision_of())
+    ledger.conclude(intent, NOW, "aborted", size_freed=5)
+    ledger.begin(header_of("run-3", at=NOW + 401 * DAY))
+    ledger.prune(NOW + 401 * DAY)
+
+    assert LastScan(NOW, 8, 1, 0) == ledger.last_scan(LAKE)
+    assert ["run-3", "run-1"] == [run.run_id for run in ledger.history(9)]
+    assert ["aborted"] == [record.outcome for record in ledger.uploads_of_run("run-1")]
+    assert [] == ledger.audit()
+
+
+def test_a_scan_keeps_what_it_kept_for_which_reason(ledger: Ledger) -> None:
+    """Any result can be recorded, with every field set."""
+    ledger.begin(header_of())
+    result = result_of(
+        outcome=TargetOutcome.CAPPED,
+        kept={Reason.YOUNG: 2},
+        oldest_initiated=NOW - DAY,
+        error="\0 \ud800",
+    )
+    ledger.record_scan(LAKE, "run-1", NOW, result, doubtful=False)
+
+    assert LastScan(NOW, 10, 0, 0) == ledger.last_scan(LAKE)
