@@ -163,8 +163,7 @@ class _Sweep:
             connection = self._stack.enter_context(closing(job.connect()))
             readers = [(connection.reader(name), target) for name in sorted(names)]
             if len(names) < len(target.containers):
-                deadline = Deadline(self._run.execution.target_timeout.total_seconds())
-                globbed = discover(target, connection, self._run.caller, deadline)
+                globbed = discover(target, connection, self._run.caller, self._target_deadline())
                 readers += [(connection.reader(n), target) for n in globbed if n not in names]
                 if not globbed:
                     trouble.error = f"no container matches {', '.join(target.containers)}"
@@ -177,10 +176,11 @@ class _Sweep:
 
     def _survey(self, pair: tuple[Reader, Target]) -> Survey:
         reader, target = pair
-        deadline = Deadline(
-            min(self._run.execution.target_timeout.total_seconds(), self._deadline.left())
-        )
-        return self._surveyor.survey(reader, target.policy, deadline)
+        return self._surveyor.survey(reader, target.policy, self._target_deadline())
+
+    def _target_deadline(self) -> Deadline:
+        allowed = self._run.execution.target_timeout.total_seconds()
+        return Deadline(min(allowed, self._deadline.left()))
 
     def _plan(self, surveys: Iterable[Survey]) -> Plan:
         """Apply the limits to everything that may be acted on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -60,24 +61,27 @@ class RateLimit:
 
 
 class RetryBudget:
-    """Bounds the retries of a whole run, so that a sick provider is not asked ever more."""
+    """Bounds the retries of a whole run, so that a sick provider is not asked ever more.
+
+    Each target has its own, so that one that is down takes none from the others.
+    """
 
     def __init__(self, free: int = 200, share: float = 0.1) -> None:
-        self._left = float(free)
+        self._left: defaultdict[str, float] = defaultdict(lambda: float(free))
         self._share = share
         self._lock = threading.Lock()
 
-    def earn(self) -> None:
+    def earn(self, target: str) -> None:
         """Note one success."""
         with self._lock:
-            self._left += self._share
+            self._left[target] += self._share
 
-    def spend(self) -> bool:
+    def spend(self, target: str) -> bool:
         """Take one retry; False when none is left."""
         with self._lock:
-            if self._left < 1:
+            if self._left[target] < 1:
                 return False
-            self._left -= 1
+            self._left[target] -= 1
             return True
 
 
@@ -120,7 +124,7 @@ class Caller:
                 result = self._once(where, operation, function)
             except (Transient, Incomplete) as error:
                 attempt += 1
-                if attempt >= self.patience.attempts or not self.budget.spend():
+                if attempt >= self.patience.attempts or not self.budget.spend(where.target):
                     raise
                 delay = self._delay(attempt, error)
                 if delay >= self._time_for_waiting(deadline, finish=finish):
@@ -130,7 +134,7 @@ class Caller:
                 self.tell(RequestRetried(where, operation, error.code, delay))
                 self._wait(delay, deadline, finish=finish)
             else:
-                self.budget.earn()
+                self.budget.earn(where.target)
                 return result
 
     def _time_for_waiting(self, deadline: Deadline, *, finish: bool) -> float:

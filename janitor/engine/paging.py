@@ -51,7 +51,7 @@ class Unseen:
     """
 
     def __init__(self, generation: int = 50_000) -> None:
-        self._generation = generation
+        self.generation = generation
         self._new: set[tuple[str, str]] = set()
         self._old: set[tuple[str, str]] = set()
 
@@ -62,7 +62,7 @@ class Unseen:
             identity = upload.identity
             if identity in self._new or identity in self._old:
                 continue
-            if len(self._new) >= self._generation:
+            if len(self._new) >= self.generation:
                 self._old, self._new = self._new, set()
             self._new.add(identity)
             fresh.append(upload)
@@ -79,19 +79,32 @@ def uploads(
 
     Stores disagree about the order of uploads of one key, and drop or repeat
     some where a page ends inside a key. So wherever a page was cut, the
-    uploads of its last key are asked for by themselves, if the store can.
+    uploads of its last key are asked for by themselves, once, if the store can.
     """
     unseen = Unseen()
+    asked: str | None = None
+    crowded = False
     for page in pages(lambda marker: list_page(marker, None), cap):
-        yield unseen.of(page.uploads)
-        if page.next is not None and page.uploads and can_list_one_key:
-            yield unseen.of(_of_one_key(list_page, page.uploads[-1].key, cap))
+        # A crowded key has more uploads than `unseen` remembers; all have come.
+        yield unseen.of(u for u in page.uploads if not (crowded and u.key == asked))
+        if page.next is None or not page.uploads or not can_list_one_key:
+            continue
+        last = page.uploads[-1].key
+        if last != asked:
+            asked, missing = last, {u.identity for u in page.uploads if u.key == last}
+            count = 0
+            for found in _of_one_key(list_page, last, cap):
+                missing.difference_update(u.identity for u in found)
+                count += len(found)
+                yield unseen.of(found)
+            # A store that does not repeat even these cannot list one key.
+            crowded = not missing and count >= unseen.generation
 
 
-def _of_one_key(list_page: ListPage, key: str | None, cap: int) -> Iterator[Upload]:
+def _of_one_key(list_page: ListPage, key: str | None, cap: int) -> Iterator[list[Upload]]:
     for page in pages(lambda marker: list_page(marker, key), cap):
         found = [upload for upload in page.uploads if upload.key == key]
-        yield from found
+        yield found
         # The key itself sorts before everything that it is a prefix of.
         if len(found) < len(page.uploads) or not page.uploads:
             return

@@ -170,7 +170,10 @@ def _session(access: Access) -> boto3.Session:
         inner.set_credentials(static.access_key_id, static.secret_access_key.reveal(), token)
     if identity.assume_role is not None:
         _assume(inner, identity.assume_role, access)
-    return boto3.Session(botocore_session=inner)
+    session = boto3.Session(botocore_session=inner)
+    # Every session adds the same folders to the loader that they share.
+    _LOADER.search_paths[:] = dict.fromkeys(_LOADER.search_paths)
+    return session
 
 
 def _assume(session: botocore.session.Session, role: AssumeRole, access: Access) -> None:

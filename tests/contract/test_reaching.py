@@ -14,6 +14,7 @@ from support.harness import HARNESSES, REGION, Harness, sweeper
 from support.relay import tls_relay
 
 from janitor.model import ContainerResult, TargetOutcome
+from janitor.providers.aws import _LOADER
 from janitor.sandbox import Sandbox
 from janitor.targets import (
     AssumeRole,
@@ -241,6 +242,15 @@ def test_the_environment_cannot_redirect(
 
     assert (TargetOutcome.COMPLETE, 1) == (ignored.outcome, ignored.aborted)
     assert TargetOutcome.INCOMPLETE is obeyed.outcome
+
+
+def test_clients_leave_nothing_behind(sandbox: Sandbox) -> None:
+    """The loader that all sessions share does not grow with every sweep of a daemon."""
+    swept(sandbox, HARNESSES["s3"], s3(sandbox))
+    before = list(_LOADER.search_paths)
+    swept(sandbox, HARNESSES["s3"], s3(sandbox))
+
+    assert before == _LOADER.search_paths
 
 
 def test_a_region_is_needed_only_where_there_are_regions(

@@ -92,6 +92,16 @@ def test_the_budget_of_retries_is_for_the_whole_run() -> None:
     assert "done" == one.call(WHERE, "abort", failing(Transient("d")), soon())
 
 
+def test_a_target_that_is_down_spends_its_own_retries_only() -> None:
+    """One store that fails for ever does not make the first failure of another final."""
+    one = caller(budget=RetryBudget(free=1))
+    other = ContainerRef("media", "qingstor", "bucket")
+    with pytest.raises(Transient, match="b"):
+        one.call(WHERE, "list_page", failing(Transient("a"), Transient("b")), soon())
+
+    assert "done" == one.call(other, "list_page", failing(Transient("c")), soon())
+
+
 def test_retry_after_is_obeyed_up_to_a_minute() -> None:
     """The provider's wish is the delay, but never more than 60 s."""
     one = caller()

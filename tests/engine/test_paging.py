@@ -87,10 +87,38 @@ def test_only_what_has_exactly_the_key_is_merged() -> None:
 
     batches = list(uploads(list_page, can_list_one_key=True))
 
-    assert [["id-1"], ["id-2"], [], [], ["id-3"], [], ["id-4"]] == [
+    assert [["id-1"], [], ["id-2"], [], [], ["id-3"], [], ["id-4"]] == [
         [u.upload_id for u in batch] for batch in batches
     ]
     assert {None, "a", "a/b"} == {key for _, key in asked}
+
+
+def test_many_uploads_of_one_key_come_once_and_are_asked_for_once() -> None:
+    """More uploads of one key than are remembered: none twice, and twice the pages at most."""
+    listing = [upload("k", number) for number in range(120_000)]
+    asked: list[str | None] = []
+    inner = lister(listing, 1000)
+
+    def list_page(marker: Marker | None, key: str | None) -> Page:
+        asked.append(key)
+        return inner(marker, key)
+
+    found = sum(len(batch) for batch in uploads(list_page, can_list_one_key=True))
+
+    assert (120_000, 240) == (found, len(asked))
+
+
+def test_a_store_that_cannot_list_one_key_loses_nothing() -> None:
+    """Asked for a key it says "none": then its ordinary pages are all there is."""
+    listing = [upload("a", number) for number in range(7)]
+    inner = lister(listing, 2)
+
+    def list_page(marker: Marker | None, key: str | None) -> Page:
+        return Page([], None) if key is not None else inner(marker, key)
+
+    found = [entry for batch in uploads(list_page, can_list_one_key=True) for entry in batch]
+
+    assert listing == found
 
 
 @pytest.mark.parametrize("circle", [1, 2, 5])
