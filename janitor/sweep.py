@@ -166,6 +166,7 @@ class _Sweep:
                 globbed = discover(target, connection, self._run.caller, self._target_deadline())
                 readers += [(connection.reader(n), target) for n in globbed if n not in names]
                 if not globbed:
+                    trouble.outcome = TargetOutcome.INCOMPLETE
                     trouble.error = f"no container matches {', '.join(target.containers)}"
         except JanitorError as error:
             trouble.fail(error)

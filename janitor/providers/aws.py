@@ -76,6 +76,7 @@ KIND_OF_CODE: Mapping[str, type[ProviderError]] = {
     "MissingAuthenticationTokenException": Denied,
     "NotSignedUp": Denied,
     "SignatureDoesNotMatch": Denied,
+    "TokenRefreshRequired": Denied,
     "UnrecognizedClientException": Denied,
 }
 UNUSABLE_CREDENTIALS = (

@@ -30,6 +30,14 @@ KIND_OF_STATUS: Mapping[int, type[ProviderError]] = {
     502: Transient,
     503: Transient,
     504: Transient,
+    # What proxies and content networks before a store say when it is away.
+    509: Throttled,
+    520: Transient,
+    521: Transient,
+    522: Transient,
+    523: Transient,
+    524: Transient,
+    529: Throttled,
 }
 
 

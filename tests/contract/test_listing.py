@@ -252,10 +252,12 @@ def test_globs_find_containers(sandbox: Sandbox, harness: Harness) -> None:
 
 
 def test_globs_that_match_nothing_are_told(sandbox: Sandbox, harness: Harness) -> None:
-    """A target that finds no container says so instead of doing nothing silently."""
-    result = only(sweeper(sandbox, harness.target(sandbox, "nothing-*")).sweep().results)
+    """A target that finds no container says so, in its exit code too, not nothing silently."""
+    done = sweeper(sandbox, harness.target(sandbox, "nothing-*")).sweep()
+    result = only(done.results)
 
     assert "no container matches nothing-*" == result.error
+    assert (TargetOutcome.INCOMPLETE, 3) == (result.outcome, done.exit_code)
 
 
 def test_failed_discovery_spares_exact_names(sandbox: Sandbox, harness: Harness) -> None:
