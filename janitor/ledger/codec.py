@@ -12,13 +12,20 @@ _UNSTORABLE = re.compile(r"[\\\x00\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\(?:\\|u[0-9a-f]{4})")
 
 
+class Damaged(ValueError):  # noqa: N818  # reads better where it is caught
+    """What a database gave back is nothing that we can have written."""
+
+
 def escaped(text: str) -> str:
     """Write a backslash, NUL or lone surrogate as an escape; all other text is as it was."""
     return _UNSTORABLE.sub(_escape, text)
 
 
-def unescaped(text: str) -> str:
+def unescaped(text: object) -> str:
     """Give the text that `escaped` was given."""
+    if not isinstance(text, str):
+        msg = f"{text!r} is no text"
+        raise Damaged(msg)
     return _ESCAPED.sub(_unescape, text) if "\\" in text else text
 
 
@@ -30,9 +37,21 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def instant(count: int) -> datetime:
+def instant(count: object) -> datetime:
     """Give the moment of a count of microseconds, in UTC."""
-    return _EPOCH + timedelta(microseconds=count)
+    try:
+        return _EPOCH + timedelta(microseconds=whole(count))
+    except OverflowError:
+        msg = f"{count} is no time"
+        raise Damaged(msg) from None
+
+
+def whole(number: object) -> int:
+    """Give a number that was stored as one."""
+    if not isinstance(number, int):
+        msg = f"{number!r} is no number"
+        raise Damaged(msg)
+    return number
 
 
 def _escape(match: re.Match[str]) -> str:

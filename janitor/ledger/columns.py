@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
-from janitor.ledger.codec import escaped, instant, microseconds, unescaped
+from janitor.ledger.codec import escaped, instant, microseconds, unescaped, whole
 
 
 class ExactText(TypeDecorator[str]):
@@ -21,7 +21,7 @@ class ExactText(TypeDecorator[str]):
         del dialect
         return None if value is None else escaped(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+    def process_result_value(self, value: object, dialect: Dialect) -> str | None:
         """Give back what was stored."""
         del dialect
         return None if value is None else unescaped(value)
@@ -38,7 +38,19 @@ class Instant(TypeDecorator[datetime]):
         del dialect
         return None if value is None else microseconds(value)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:
         """Give the moment, in UTC."""
         del dialect
         return None if value is None else instant(value)
+
+
+class Whole(TypeDecorator[int]):
+    """A number; SQLite would keep anything in such a column, and give it back."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_result_value(self, value: object, dialect: Dialect) -> int | None:
+        """Refuse what is no number."""
+        del dialect
+        return None if value is None else whole(value)

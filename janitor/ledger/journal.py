@@ -6,7 +6,19 @@ from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 
 from janitor.ledger import chain, clock
 from janitor.ledger.schema import journal, journal_head, runs
@@ -195,10 +207,11 @@ def gone_since(connection: Connection, run: int, where: ContainerRef) -> int:
 def _spent(connection: Connection, condition: ColumnElement[bool]) -> Spent:
     planned = func.coalesce(_intents.c.size, 0)
     freed = func.coalesce(_conclusions.c.size_freed, 0)
+    larger = case((freed > planned, freed), else_=planned)
+    # PostgreSQL sums up to a decimal.
+    total = type_coerce(func.coalesce(func.sum(larger), 0), BigInteger)
     query = (
-        select(
-            func.count(), func.coalesce(func.sum(case((freed > planned, freed), else_=planned)), 0)
-        )
+        select(func.count(), total)
         .select_from(_both)
         .where(_is_intent, condition)
         .where(func.coalesce(_conclusions.c.outcome, UNKNOWN).not_in(_FREE))

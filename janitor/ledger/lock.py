@@ -143,7 +143,11 @@ def _held_on_server(connection: Connection, place: PostgresPlace, key: int) -> H
 
     def verify() -> None:
         with mutex, translated(place):
-            ours = connection.execute(_OURS, _parts_of(key)).scalar_one()
+            try:
+                ours = connection.execute(_OURS, _parts_of(key)).scalar_one()
+            finally:
+                # A connection that was lost is made anew after this, and has no lock.
+                connection.rollback()
         if not ours:
             raise trouble(place, "is no longer locked by us: start again")
 

@@ -9,9 +9,12 @@ after that mark: somewhere between, the clock must have jumped, nobody knows
 how far. If instead the clock had been ahead and was put right, that costs one
 more grace when the false time comes; nothing waits for it.
 
-So grace never passes earlier than true time allows, unless a clock jumps
-forward without ever having shown a later time to this ledger. No memory can
-see that jump; the comparison with the provider's clock does.
+So grace never passes earlier than true time allows if the clock is right, or
+so far behind that it shows earlier times than before, until it is put right.
+Grace passes after at most twice its length once the clock runs evenly,
+whatever it did before. No memory can see a clock that runs ahead, or that
+lags by less than the time since it was last read, or that jumps forward while
+it is still behind: the comparison with the provider's clock does.
 """
 
 from __future__ import annotations

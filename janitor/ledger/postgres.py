@@ -68,7 +68,6 @@ def engine_of(place: PostgresPlace, patience: timedelta, *, read_only: bool) -> 
         "synchronous_commit = on",
         f"lock_timeout = {milliseconds}",
         f"statement_timeout = '{_STATEMENT_TIMEOUT}'",
-        "client_encoding = 'UTF8'",
         "default_transaction_isolation = 'read committed'",
         f"default_transaction_read_only = {'on' if read_only else 'off'}",
     )
@@ -78,7 +77,8 @@ def engine_of(place: PostgresPlace, patience: timedelta, *, read_only: bool) -> 
     }
     try:
         engine = create_engine(
-            place.url.update_query_dict({**defaults, **place.url.query}),
+            # The encoding is needed before any of our settings can be made.
+            place.url.set(query={**defaults, **place.url.query, "client_encoding": "utf8"}),
             poolclass=NullPool,
             hide_parameters=True,
         )

@@ -12,13 +12,12 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
     Text,
     UniqueConstraint,
 )
 
-from janitor.ledger.columns import ExactText, Instant
+from janitor.ledger.columns import ExactText, Instant, Whole
 
 # The schema versions, oldest first; the last is the one that this code can use.
 VERSIONS = ("0001", "0002")
@@ -34,7 +33,7 @@ clock = Table(
     "janitor_clock",
     metadata,
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True),
-    Column("high", BigInteger, nullable=False),
+    Column("high", Whole, nullable=False),
 )
 
 runs = Table(
@@ -48,7 +47,7 @@ runs = Table(
     Column("config_fingerprint", ExactText, nullable=False),
     Column("targets", Text, nullable=False),
     Column("finished_at", Instant),
-    Column("exit_code", Integer),
+    Column("exit_code", Whole),
 )
 
 targets = Table(
@@ -81,12 +80,12 @@ scans = Table(
     Column("at", Instant, nullable=False),
     Column("complete", Boolean, nullable=False),
     Column("doubtful", Boolean, nullable=False),
-    Column("outcome", String(32), nullable=False),
-    Column("listed", BigInteger, nullable=False),
-    Column("stale", BigInteger, nullable=False),
-    Column("aborted", BigInteger, nullable=False),
-    Column("bytes_stale", BigInteger, nullable=False),
-    Column("bytes_freed", BigInteger, nullable=False),
+    Column("outcome", ExactText, nullable=False),
+    Column("listed", Whole, nullable=False),
+    Column("stale", Whole, nullable=False),
+    Column("aborted", Whole, nullable=False),
+    Column("bytes_stale", Whole, nullable=False),
+    Column("bytes_freed", Whole, nullable=False),
     Column("details", Text, nullable=False),
     Index("janitor_scans_by_container", "container", "seq"),
 )
@@ -112,7 +111,7 @@ journal = Table(
     "janitor_journal",
     metadata,
     Column("seq", _COUNT, primary_key=True, autoincrement=False),
-    Column("kind", String(16), nullable=False),
+    Column("kind", ExactText, nullable=False),
     Column("at", Instant, nullable=False),
     Column("catch_up", Instant),
     Column("run_id", ExactText, ForeignKey("janitor_runs.run_id")),
@@ -123,15 +122,15 @@ journal = Table(
     Column("upload_id", ExactText),
     Column("initiated", Instant),
     Column("last_activity", Instant),
-    Column("parts", BigInteger),
-    Column("size", BigInteger),
+    Column("parts", Whole),
+    Column("size", Whole),
     Column("reason", ExactText),
     Column("rule", ExactText),
-    Column("intent", _COUNT, ForeignKey("janitor_journal.seq"), unique=True),
-    Column("outcome", String(32)),
-    Column("size_freed", BigInteger),
+    Column("intent", Whole, ForeignKey("janitor_journal.seq"), unique=True),
+    Column("outcome", ExactText),
+    Column("size_freed", Whole),
     Column("error", ExactText),
-    Column("hash", String(64), nullable=False),
+    Column("hash", ExactText, nullable=False),
     Index("janitor_journal_by_time", "at"),
     Index("janitor_journal_by_run", "run_id"),
 )
@@ -140,8 +139,8 @@ journal_head = Table(
     "janitor_journal_head",
     metadata,
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    Column("hash", String(64), nullable=False),
+    Column("count", Whole, nullable=False),
+    Column("hash", ExactText, nullable=False),
 )
 
 plans = Table(

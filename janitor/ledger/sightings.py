@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from janitor.ledger import clock
-from janitor.ledger.codec import instant, microseconds
+from janitor.ledger.codec import Damaged, instant, microseconds
 from janitor.ledger.marks import RETENTION, Look, Mark, again, as_of
 from janitor.ledger.schema import containers, runs, sightings
 from janitor.ledger.session import Session
@@ -62,8 +62,8 @@ class Sightings:
                 hashes = {identity_hash(identity): identity for identity in batch}
                 marks = self._load(connection, container, list(hashes))
                 names = _run_ids(connection, marks.values())
-            for key, mark in marks.items():
-                found[hashes[key]] = _sighting(as_of(mark, now), names)
+                for key, mark in marks.items():
+                    found[hashes[key]] = _sighting(as_of(mark, now), names)
         return found
 
     def damaged(self) -> list[str]:
@@ -191,7 +191,11 @@ def _run_ids(connection: Connection, marks: Iterable[Mark]) -> dict[int, str]:
 
 
 def _sighting(mark: Mark, names: dict[int, str]) -> Sighting:
-    return Sighting(instant(mark.first_seen), names[mark.first_run], instant(mark.unchanged_since))
+    first_run = names.get(mark.first_run)
+    if first_run is None:
+        msg = f"there is no run {mark.first_run}"
+        raise Damaged(msg)
+    return Sighting(instant(mark.first_seen), first_run, instant(mark.unchanged_since))
 
 
 def _is_sound(container: int, row: Sequence[Any]) -> bool:

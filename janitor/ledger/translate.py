@@ -8,16 +8,18 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from janitor.ledger.codec import Damaged
 from janitor.ledger.errors import LedgerError
 from janitor.ledger.place import Place, PostgresPlace
 
+_DAMAGED = "is damaged: restore it from a backup, or move it away to begin anew"
 _SQLITE: Mapping[int, str] = {
     sqlite3.SQLITE_BUSY: "is locked by another program: end that program, or try again later",
     sqlite3.SQLITE_LOCKED: "is locked by another program: end that program, or try again later",
     sqlite3.SQLITE_READONLY: "cannot be written: make the file and its directory writable",
     sqlite3.SQLITE_PERM: "cannot be written: make the file and its directory writable",
     sqlite3.SQLITE_IOERR: "could not be read or written: check disk, quota and file size limit",
-    sqlite3.SQLITE_CORRUPT: "is damaged: restore it from a backup, or move it away to begin anew",
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_FULL: "is full: make room on the disk",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: make the file and its directory accessible",
     sqlite3.SQLITE_NOTADB: "is no ledger: check the path, or move the file away",
@@ -32,11 +34,12 @@ _POSTGRES: Mapping[str, str] = {
     "25006": "is read-only: connect to the primary, or allow writing",
     "28": "refused to let us in: check user and password",
     "3D": "does not exist: create the database",
+    "3F": "has no schema to use: create it, or correct search_path",
     "42501": "denied a right: grant it to the user of the janitor",
     "53": "has no room left: make room on its disk, or raise its limits",
     "55P03": "is locked by another program: end that program, or try again later",
     "57014": "took too long: find out what keeps it busy",
-    "57P": "is shutting down or starting up: try again later",
+    "57P": "ended our connection or is starting up: try again later",
     "58": "could not read or write: check the server's disk",
     "XX": "is damaged: restore it from a backup",
 }
@@ -51,6 +54,8 @@ def translated(place: Place) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise _translation(place, getattr(error, "orig", None) or error) from None
+    except (Damaged, UnicodeDecodeError) as error:
+        raise trouble(place, f"{_DAMAGED} ({error})") from None
     except (sqlite3.Error, OSError) as error:
         raise _translation(place, error) from None
 

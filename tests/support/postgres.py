@@ -35,16 +35,22 @@ class CannotInstall(Exception):  # noqa: N818  # it is the reason of a skip
 
 @dataclass
 class Server:
-    """A running server; each test gets a database of its own."""
+    """A running server; each test gets a schema of its own, or a database where that matters."""
 
     port: int
     password: str = "s3cret-of-the-ledger"  # only on loopback, only for a test
     _made: int = 0
 
-    def new_url(self, encoding: str = "UTF8") -> str:
+    def new_url(self) -> str:
+        """Make an empty schema and give the URL of a ledger in it."""
+        name = self._new_name()
+        with self.connect() as connection:
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+        return f"{self.url('postgres')}?options=-csearch_path%3D{name}"
+
+    def new_database(self, encoding: str = "UTF8") -> str:
         """Make an empty database and give the URL of a ledger in it."""
-        self._made += 1
-        name = f"ledger_{os.getpid()}_{self._made}"
+        name = self._new_name()
         statement = "CREATE DATABASE {} ENCODING {} TEMPLATE template0 LOCALE 'C'"
         with self.connect() as connection:
             connection.execute(
@@ -55,6 +61,10 @@ class Server:
     def url(self, database: str) -> str:
         """Give the URL of a ledger in a database."""
         return f"postgresql+psycopg://{_SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def _new_name(self) -> str:
+        self._made += 1
+        return f"ledger_{self._made}"
 
     def connect(self, url: str | None = None) -> psycopg.Connection:
         """Connect past the ledger; whoever asks closes."""

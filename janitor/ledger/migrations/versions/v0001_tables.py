@@ -37,7 +37,7 @@ def _memory() -> None:
         sa.Column("config_fingerprint", sa.Text(), nullable=False),
         sa.Column("targets", sa.Text(), nullable=False),
         sa.Column("finished_at", sa.BigInteger()),
-        sa.Column("exit_code", sa.Integer()),
+        sa.Column("exit_code", sa.BigInteger()),
     )
     op.create_table(
         "janitor_targets",
@@ -74,7 +74,7 @@ def _sightings() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("complete", sa.Boolean(), nullable=False),
         sa.Column("doubtful", sa.Boolean(), nullable=False),
-        sa.Column("outcome", sa.String(32), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("listed", sa.BigInteger(), nullable=False),
         sa.Column("stale", sa.BigInteger(), nullable=False),
         sa.Column("aborted", sa.BigInteger(), nullable=False),
@@ -104,7 +104,7 @@ def _journal() -> None:
     op.create_table(
         "janitor_journal",
         sa.Column("seq", _COUNT, primary_key=True, autoincrement=False),
-        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("catch_up", sa.BigInteger()),
         sa.Column("run_id", sa.Text(), sa.ForeignKey("janitor_runs.run_id")),
@@ -119,11 +119,11 @@ def _journal() -> None:
         sa.Column("size", sa.BigInteger()),
         sa.Column("reason", sa.Text()),
         sa.Column("rule", sa.Text()),
-        sa.Column("intent", _COUNT, sa.ForeignKey("janitor_journal.seq"), unique=True),
-        sa.Column("outcome", sa.String(32)),
+        sa.Column("intent", sa.BigInteger(), sa.ForeignKey("janitor_journal.seq"), unique=True),
+        sa.Column("outcome", sa.Text()),
         sa.Column("size_freed", sa.BigInteger()),
         sa.Column("error", sa.Text()),
-        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
     )
     op.create_index("janitor_journal_by_time", "janitor_journal", ["at"])
     op.create_index("janitor_journal_by_run", "janitor_journal", ["run_id"])
@@ -131,5 +131,5 @@ def _journal() -> None:
         "janitor_journal_head",
         sa.Column("id", sa.Integer(), sa.CheckConstraint("id = 1"), primary_key=True),
         sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
     )
