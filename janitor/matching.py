@@ -166,8 +166,8 @@ def _compile(regex: str) -> Any:
 
 
 def _words(error: Exception) -> str:
-    first = error.args[0] if error.args else error
-    return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
+    first = error.args[0]
+    return first.decode(errors="replace") if isinstance(first, bytes) else str(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +199,11 @@ class Match:
             yield _compare(size is not None and size > self.larger_than, size)
         if self.smaller_than is not None:
             yield _compare(size is not None and size < self.smaller_than, size)
-        # A provider without keys has none that could match.
-        key = "" if upload.key is None else upload.key
         for pattern in (self.key, self.key_regex):
-            if pattern is not None:
-                no_key = upload.key is None
-                yield Ternary.NO if no_key else pattern.test(key, over_protect=over_protect)
+            if pattern is not None and upload.key is None:
+                yield Ternary.NO  # a provider without keys has none that could match
+            elif pattern is not None:
+                yield pattern.test(upload.key, over_protect=over_protect)
         for pattern, value in (
             (self.target, upload.where.target),
             (self.container, upload.where.container),

@@ -26,7 +26,7 @@ from janitor.model import (
 from janitor.plan import Limits
 from janitor.policy import Policy, Rule
 
-law = settings(deadline=None, max_examples=100)
+law = settings(deadline=None, max_examples=75)
 # To find out whether something is ever drawn at all, not what the least of it is.
 search = settings(deadline=None, max_examples=5_000, phases=[Phase.generate])
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import re2
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.strategies import ARCHIVE, LAKE, MEDIA, law, upload_of
@@ -90,12 +91,18 @@ GLOBS = [
     ("*", None, MAYBE),
 ]
 
+CLASSES = r"character classes are not part of globs here: say \[ for a bracket, or use key_regex"
+BACKSLASH = r"ends with a lone backslash: say \\ for a backslash"
+SURROGATE = (
+    "is not a pattern that RE2 understands"
+    r" ('utf-8' codec can't encode character '\ud800' in position 1: surrogates not allowed)"
+)
 BROKEN = {
-    "[": r"character classes are not part of globs here: say \[ for a bracket, or use key_regex",
-    "a[bc]": r"character classes are not part of globs here: say \[ for a bracket",
-    "\\": r"ends with a lone backslash: say \\ for a backslash",
-    "a\\\\\\": r"ends with a lone backslash: say \\ for a backslash",
-    "k\ud800": "is not a pattern that RE2 understands (",
+    "[": CLASSES,
+    "a[bc]": CLASSES,
+    "\\": BACKSLASH,
+    "a\\\\\\": BACKSLASH,
+    "k\ud800": SURROGATE,
 }
 BROKEN_REGEXES = {
     "(": r"is not a pattern that RE2 understands (missing ): ()",
@@ -103,9 +110,9 @@ BROKEN_REGEXES = {
     "(?=a)": r"is not a pattern that RE2 understands (invalid perl operator: (?=)",
     r"(a)\1": r"is not a pattern that RE2 understands (invalid escape sequence: \1)",
     "a{1001}": r"is not a pattern that RE2 understands (invalid repetition size: {1001})",
-    "((a{999}){999}){999}": r"is not a pattern that RE2 understands (",
+    "((a{999}){999}){999}": "is not a pattern that RE2 understands (",
     "é(": r"is not a pattern that RE2 understands (missing ): é()",
-    "k\ud800": "is not a pattern that RE2 understands (",
+    "k\ud800": "is not a pattern that RE2 understands ('utf-8' codec can't encode ",
 }
 
 # The same text to somebody who wants it protected.
@@ -140,6 +147,9 @@ SAME = [
     ("한", "\u1112\u1161\u11ab"),
     ("a\u0323\u0307", "a\u0307\u0323"),
     ("\u0344?", "\u0344\u0323"),
+    ("\u0344?A", "\u0344\u0323a"),
+    ("ss?", "ße\u0301"),
+    ("ßẹ*", "SSỆ"),
     ("é*", "E\u0301/"[:-1] + "x"),
     ("**/Ünïcode/**", "a/U\u0308NI\u0308CODE/b"),
 ]
@@ -156,7 +166,7 @@ def test_a_glob_means_what_the_docstring_says(
 @pytest.mark.parametrize(("glob", "sentence"), BROKEN.items())
 def test_a_broken_glob_says_why_and_what_to_write(glob: str, sentence: str) -> None:
     """A glob that two readers would read differently is refused when the config is read."""
-    with pytest.raises(PatternError, match=f"^{re.escape(sentence)}"):
+    with pytest.raises(PatternError, match=f"^{re.escape(sentence)}$"):
         Pattern(glob)
 
 
@@ -174,6 +184,15 @@ def test_a_glob_that_grows_too_large_in_another_form_is_refused() -> None:
 
     with pytest.raises(PatternError, match=r"^is not a pattern .* \(pattern too large"):
         Pattern(glob)
+
+
+def test_a_regular_expression_that_grows_too_large_without_case_is_refused() -> None:
+    """Ignoring case must not fail in silence: the config's author is told."""
+    # To RE2 a k is a K and a Kelvin sign too.
+    regex = "(?:" + "k" * 200 + "){1000}"
+
+    with pytest.raises(PatternError, match=r"^is not a pattern .* \(pattern too large"):
+        Pattern(regex, regex=True)
 
 
 def test_a_glob_is_anchored_and_a_regular_expression_is_not() -> None:
@@ -303,6 +322,11 @@ def test_full_width_signs_are_literals(glob: str) -> None:
         ("^（$", "（"),
         ("^（$", "("),
         ("^．$", "．"),
+        # Each of these holds in one normal form of the key only.
+        ("^[ﬁ].$", "ﬁe\u0301"),
+        ("^[ﬁ]e\u0301$", "ﬁé"),
+        ("^[ß].$", "ß\uff25\u0301"),
+        ("^[ß]e\u0301$", "ß\uff25\u0301"),
     ],
 )
 def test_protection_never_loses_what_a_regular_expression_matches(regex: str, key: str) -> None:
@@ -356,15 +380,36 @@ def test_a_value_that_cannot_be_compared_may_match(value: str | None, over_prote
     assert Pattern("b*").test(value, over_protect=over_protect) is MAYBE
 
 
+def test_a_perhaps_is_more_than_a_no_and_less_than_a_yes() -> None:
+    """The least answer of several conditions is the answer of all."""
+    assert [NO, MAYBE, YES] == sorted(Ternary, key=lambda answer: answer.value)
+
+
 def test_patterns_are_equal_when_their_texts_are() -> None:
     """Two readings of one config give equal rules, and a glob is not a regular expression."""
-    same = Pattern("a*") == Pattern("a*") and hash(Pattern("a*")) == hash(Pattern("a*"))
+    first = Pattern("a*")
+    re2.purge()  # what is compiled is another object now
+    second = Pattern("a*")
 
-    assert (True, False, False) == (
-        same,
-        Pattern("a*") == Pattern("a*", regex=True),
-        Pattern("a*") == Pattern("b*"),
+    assert (True, True, False, False) == (
+        first == second,
+        hash(first) == hash(second),
+        first == Pattern("a*", regex=True),
+        first == Pattern("b*"),
     )
+
+
+def test_a_pattern_prints_as_it_was_written() -> None:
+    """What RE2 made of it stays out of logs."""
+    assert repr(Pattern("a*")) == "Pattern(text='a*', regex=False)"
+
+
+def test_a_broken_pattern_is_told_once(capfd: pytest.CaptureFixture[str]) -> None:
+    """RE2 prints nothing to stderr on its own."""
+    with pytest.raises(PatternError):
+        Pattern("(never seen before", regex=True)
+
+    assert capfd.readouterr() == ("", "")
 
 
 UPLOAD = Upload(
@@ -467,7 +512,11 @@ def test_every_text_condition_over_protects_when_asked(field: str) -> None:
 
 
 def test_a_match_leaves_fields_that_do_not_matter_alone() -> None:
-    """A rule without conditions on them matches uploads with unknown fields."""
+    """A rule without conditions on them matches uploads with unknown fields, or without keys."""
     unknown = upload_of(MEDIA, description=None, storage_class=None)
+    keyless = upload_of(ARCHIVE)
 
-    assert Match(key=Pattern("a/*")).test(unknown, None) is YES
+    assert (YES, YES) == (
+        Match(key=Pattern("a/*")).test(unknown, None),
+        Match(target=Pattern("archive")).test(keyless, None),
+    )
