@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from janitor.ledger.codec import microseconds
@@ -49,6 +49,13 @@ class Entry:
     size_freed: int | None = None
     error: str | None = None
 
+    def values(self) -> dict[str, object]:
+        """Give its values by the names of their columns."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+
+FIELDS = tuple(field.name for field in fields(Entry))
+
 
 def link(previous: str, entry: Entry) -> str:
     """Give the hash of an entry that follows the one with the hash `previous`."""
@@ -57,11 +64,11 @@ def link(previous: str, entry: Entry) -> str:
 
 def canonical(entry: Entry) -> str:
     """Write an entry in the one way that is hashed: JSON in ASCII, sorted, times as counts."""
-    fields = {
+    values = {
         name: microseconds(value) if isinstance(value, datetime) else value
-        for name, value in asdict(entry).items()
+        for name, value in entry.values().items()
     }
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def problems(rows: Iterable[tuple[Entry, str]], head: Head | None) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import (
@@ -38,7 +38,6 @@ _STILL_THERE = (
     NOT_SENT,
 )
 
-_FIELDS = tuple(field.name for field in fields(chain.Entry))
 _intents = journal.alias("intents")
 _conclusions = journal.alias("conclusions")
 _end = select(journal_head.c.count.label("rows"), journal_head.c.hash)
@@ -52,7 +51,7 @@ class Journal:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._place = session.place
-        self._known = 0
+        self._known = chain.EMPTY
         if not session.read_only:
             self._verify_end()
 
@@ -78,7 +77,9 @@ class Journal:
         )
         with self._session.writing() as connection:
             self._refuse_unknown_run(connection, run_id)
-            return self._append(connection, entry)
+            head = self._append(connection, entry)
+        self._known = head
+        return head.count
 
     def conclude(
         self, intent: int, at: datetime, outcome: str, *, size_freed: int, error: str | None
@@ -98,7 +99,8 @@ class Journal:
         )
         with self._session.writing() as connection:
             self._refuse_no_open_intent(connection, intent)
-            self._append(connection, entry)
+            head = self._append(connection, entry)
+        self._known = head
 
     def open_intents(self) -> list[OpenIntent]:
         """Give the intents without a conclusion, oldest first."""
@@ -131,7 +133,7 @@ class Journal:
     def head(self) -> Head:
         """Give the end of the journal; noted elsewhere, it proves all that came before."""
         with self._session.reading() as connection:
-            return self._head(connection)
+            return self._head(connection, _end)
 
     def audit(self) -> list[str]:
         """Follow the chain from the first row to the head, and tell every break."""
@@ -140,37 +142,38 @@ class Journal:
             head = None if row is None else Head(row.rows, row.hash)
             return list(chain.problems(_entries(connection), head))
 
-    def _append(self, connection: Connection, entry: chain.Entry) -> int:
+    def _append(self, connection: Connection, entry: chain.Entry) -> Head:
         place = self._place
-        head = self._head(connection)
+        head = self._head(connection, _end.with_for_update())
         whole = replace(
             entry, seq=head.count + 1, catch_up=clock.catch_up(connection, place, entry.at)
         )
         new = Head(whole.seq, chain.link(head.hash, whole))
-        connection.execute(journal.insert(), {**asdict(whole), "hash": new.hash})
+        connection.execute(journal.insert(), {**whole.values(), "hash": new.hash})
         connection.execute(journal_head.update().values(count=new.count, hash=new.hash))
-        # Also if the commit fails: a larger number is never believed too early.
-        return whole.seq
+        return new
 
-    def _head(self, connection: Connection) -> Head:
-        row = connection.execute(_end.with_for_update()).first()
+    def _head(self, connection: Connection, query: Select[tuple[int, str]]) -> Head:
+        row = connection.execute(query).first()
         if row is None:
             raise trouble(self._place, "has lost the end of its journal: restore it")
-        if row.rows < self._known:
+        head = Head(row.rows, row.hash)
+        known = self._known
+        if head.count < known.count or (head.count == known.count and head != known):
             words = "went back to an earlier state while in use: restore it, and start again"
             raise trouble(self._place, words)
-        self._known = row.rows
-        return Head(row.rows, row.hash)
+        return head
 
     def _verify_end(self) -> None:
         """Refuse a journal whose last row is not the last that was written."""
         last = select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1)
         with self._session.reading() as connection:
-            head = self._head(connection)
+            head = self._head(connection, _end)
             row = connection.execute(last).first()
         if head != (chain.EMPTY if row is None else Head(row.seq, row.hash)):
             words = "has a journal that was cut or changed: run janitor ledger audit"
             raise trouble(self._place, words)
+        self._known = head
 
     def _refuse_unknown_run(self, connection: Connection, run_id: str) -> None:
         query = select(runs.c.seq).where(runs.c.run_id == run_id)
@@ -223,7 +226,7 @@ def _spent(connection: Connection, condition: ColumnElement[bool]) -> Spent:
 def _entries(connection: Connection) -> Iterator[tuple[chain.Entry, str]]:
     query = select(journal).order_by(journal.c.seq).execution_options(yield_per=1000)
     for row in connection.execute(query).mappings():
-        yield chain.Entry(**{name: row[name] for name in _FIELDS}), row["hash"]
+        yield chain.Entry(**{name: row[name] for name in chain.FIELDS}), row["hash"]
 
 
 def _records() -> Select[tuple[object, ...]]:

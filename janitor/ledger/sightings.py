@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Insert, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from janitor.ledger import clock
@@ -29,6 +30,8 @@ _SELECTED = (
     sightings.c.checksum,
     *(sightings.c[name] for name in Mark._fields),
 )
+# In the order of the table: the driver gets the values of a row by their places.
+_STORED = ("container", "identity", *Mark._fields, "checksum")
 
 
 class Sightings:
@@ -71,7 +74,11 @@ class Sightings:
         query = select(sightings.c.container, *_SELECTED).execution_options(yield_per=BATCH)
         with self._session.reading() as connection:
             wrong = {row[0] for row in connection.execute(query) if not _is_sound(row[0], row[1:])}
-        return [f"sightings: some of container {number} are damaged" for number in sorted(wrong)]
+            names = select(containers.c.target, containers.c.container).order_by(containers.c.id)
+            rows = connection.execute(names.where(containers.c.id.in_(wrong))).all()
+        return [
+            f"sightings: some of {target}/{container} are damaged" for target, container in rows
+        ]
 
     def _sight(
         self,
@@ -167,21 +174,24 @@ def _next(mark: Mark | None, seen: Seen, look: Look) -> Mark:
 
 
 def _store(connection: Connection, container: int, marks: dict[bytes, Mark]) -> None:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(sightings)
-    new = {name: statement.excluded[name] for name in (*Mark._fields, "checksum")}
-    upsert = statement.on_conflict_do_update(index_elements=["container", "identity"], set_=new)
-    rows: list[dict[str, Any]] = [
-        {
-            "container": container,
-            "identity": key,
-            "checksum": mark.checksum(container, key),
-            **mark._asdict(),
-        }
-        for key, mark in marks.items()
+    if not marks:
+        return
+    compiled = _upsert(connection.dialect.name).compile(dialect=connection.dialect)
+    rows: list[Any] = [
+        (container, key, *mark, mark.checksum(container, key)) for key, mark in marks.items()
     ]
-    if rows:
-        connection.execute(upsert, rows)
+    if not compiled.positional:
+        rows = [dict(zip(_STORED, row, strict=True)) for row in rows]
+    # Past SQLAlchemy's own handling of each value, which takes longer than the database.
+    connection.exec_driver_sql(str(compiled), rows)
+
+
+@cache
+def _upsert(dialect: str) -> Insert:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(sightings).values({name: bindparam(name) for name in _STORED})
+    new = {name: statement.excluded[name] for name in ("checksum", *Mark._fields)}
+    return statement.on_conflict_do_update(index_elements=["container", "identity"], set_=new)
 
 
 def _run_ids(connection: Connection, marks: Iterable[Mark]) -> dict[int, str]:

@@ -51,6 +51,9 @@ def examine(place: SqlitePlace, patience: timedelta, *, thorough: bool = False) 
             raise trouble(place, "is another program's database: check the path")
         check = "integrity_check" if thorough else "quick_check"
         findings = connection.exec_driver_sql(f"PRAGMA {check}(3)").scalars().all()
+        if thorough:
+            orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            findings = [*findings, *(f"orphan in {row[0]}" for row in orphans[:3])]
         if findings != ["ok"]:
             words = "is damaged: restore it from a backup, or move it away to begin anew"
             raise trouble(place, f"{words} ({'; '.join(map(str, findings))})")

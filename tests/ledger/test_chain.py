@@ -175,10 +175,19 @@ def test_sqlite_refuses_to_replace(tmp_path: Path) -> None:
         _tamper(url, [replace], off=False)
 
 
-def test_a_change_in_mid_run_stops_the_run(written: str) -> None:
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["UPDATE janitor_journal_head SET count = 4"],
+        ["UPDATE janitor_journal_head SET count = 6"],
+        [_REHASH, "UPDATE janitor_journal_head SET count = 7"],
+    ],
+)
+def test_a_change_in_mid_run_stops_the_run(written: str, statements: list[str]) -> None:
     """A ledger that was set back while we used it takes no more intents."""
     with open_ledger(written) as ledger:
-        _tamper(written, ["UPDATE janitor_journal_head SET count = 4"], off=True)
+        ledger.intend("run-1", NOW, decision_of())
+        _tamper(written, statements, off=True)
 
         with pytest.raises(LedgerError, match="went back to an earlier state while in use"):
             ledger.intend("run-1", NOW, decision_of())

@@ -160,6 +160,22 @@ def test_a_clock_that_was_ahead_does_not_use_up_the_budget_for_years(begun: Ledg
     assert Spent(0, 0) == begun.spent_since(NOW + DAY, NOW + 2 * DAY)
 
 
+def test_everything_can_be_read_from_a_ledger_for_reading(url: str) -> None:
+    """`report`, `explain` and `ledger audit` need no right to write."""
+    with open_ledger(url) as ledger:
+        ledger.begin(header_of())
+        intent = ledger.intend("run-1", NOW, decision_of())
+        head = ledger.head()
+    with open_ledger(url, read_only=True) as reader:
+        found = (reader.head(), reader.audit(), reader.spent_since(NOW, NOW))
+        intents = [opened.intent for opened in reader.open_intents()]
+        with pytest.raises(LedgerError, match="was opened for reading only"):
+            reader.intend("run-1", NOW, decision_of())
+
+    assert (head, [], Spent(1, 5)) == found
+    assert [intent] == intents
+
+
 def test_a_crash_loop_has_one_budget(ledger: Ledger) -> None:
     """Runs that never finish add up; the first that finishes ends the sum."""
     ledger.begin(header_of("run-1"))

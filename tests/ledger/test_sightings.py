@@ -204,7 +204,7 @@ def test_a_damaged_sighting_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(LedgerError, match="is damaged: restore it"):
             ledger.sightings(LAKE, [IDENTITY], NOW)
 
-    assert ["sightings: some of container 1 are damaged"] == check(url)
+    assert ["sightings: some of lake/raw are damaged"] == check(url)
 
 
 def test_a_size_beyond_all_stores_is_stored(begun: Ledger) -> None:
