@@ -80,7 +80,7 @@ def again(
         last_seen=look.at,
         fingerprint=fingerprint,
         size=size,
-        catch_up=mark.catch_up if look.catch_up is None else look.catch_up,
+        catch_up=look.catch_up,
     )
 
 

@@ -129,7 +129,6 @@ class Runs:
         """Forget what is too old to matter; intents and conclusions are never forgotten."""
         limit = at - AGGREGATES_KEPT
         with self._session.writing() as connection:
-            clock.tick(connection, self._place, at)
             forget_vanished(connection, at)
             connection.execute(delete(plans).where(plans.c.expires_at < limit))
             _prune_scans(connection, limit)

@@ -203,6 +203,21 @@ def test_the_hash_of_a_row_is_the_same_everywhere() -> None:
     assert "70705902" == EMPTY.hash[:8]
 
 
+def test_a_second_conclusion_shows() -> None:
+    """Even one whose hash is right."""
+    first = Entry(seq=1, kind="intent", at=NOW)
+    one = link(EMPTY.hash, first)
+    second = Entry(seq=2, kind="conclusion", at=NOW, intent=1)
+    two = link(one, second)
+    third = Entry(seq=3, kind="conclusion", at=NOW, intent=1)
+    three = link(two, third)
+    rows = [(first, one), (second, two), (third, three)]
+
+    assert ["journal: row 3 concludes row 1, which is no open intent"] == list(
+        problems(rows, Head(3, three))
+    )
+
+
 def test_a_true_chain_has_no_problems() -> None:
     """The pure part says nothing about rows that fit."""
     first = Entry(seq=1, kind="intent", at=NOW)

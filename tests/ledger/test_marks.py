@@ -66,6 +66,14 @@ steps = st.lists(
         (HOUR, "right", "look"),
     ]
 )
+@example(
+    [
+        (HOUR, "right", "look"),
+        (10 * HOUR, "right", "other"),
+        (HOUR, "behind", "changed"),
+        (3 * HOUR, "right", "look"),
+    ]
+)
 def test_a_clock_that_was_behind_never_makes_an_upload_look_longer_known(
     steps: list[tuple[int, str, str]],
 ) -> None:
@@ -164,6 +172,30 @@ def test_vanishing_is_forgiven_until_the_retention_ends() -> None:
 
     assert (START, 1) == (kept.first_seen, kept.first_run)
     assert (edge + 1, 2) == (lost.first_seen, lost.first_run)
+
+
+def test_a_change_that_lies_in_the_future_is_now() -> None:
+    """After a step back, the part set is unchanged for no time at all."""
+    mark = again(None, None, b"f1", 5, Look(START, 1, START))
+    late = START + 3 * HOUR
+    mark = again(mark, None, b"f2", 5, Look(late, 2, late))
+    at = START + 2 * HOUR
+    stepped = again(mark, None, b"f2", 5, Look(at, 3, late))
+    read = as_of(mark, at)
+
+    assert (START, at, late) == (stepped.first_seen, stepped.unchanged_since, stepped.catch_up)
+    assert (START, at) == (read.first_seen, read.unchanged_since)
+
+
+def test_the_count_starts_again_exactly_when_the_clock_catches_up() -> None:
+    """A microsecond before it goes on, and at the mark it does not."""
+    low = START - DAY
+    mark = again(None, None, FINGERPRINT, 5, Look(low, 1, START))
+    before = again(mark, None, FINGERPRINT, 5, Look(START - 1, 2, START))
+    caught_up = again(mark, None, FINGERPRINT, 5, Look(START, 2, START))
+
+    assert (low, START) == (before.first_seen, before.catch_up)
+    assert (START, None) == (caught_up.first_seen, caught_up.catch_up)
 
 
 def test_every_field_is_under_the_checksum() -> None:

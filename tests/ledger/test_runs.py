@@ -177,19 +177,30 @@ def test_a_plan_is_found_by_its_digest(ledger: Ledger) -> None:
 
 def test_pruning_forgets_aggregates_but_never_intents(ledger: Ledger) -> None:
     """After 400 d the scans go, all but the last sound one; the journal stays for ever."""
-    ledger.begin(header_of("run-1"))
-    ledger.begin(header_of("run-2"))
-    ledger.record_scan(LAKE, "run-1", NOW, result_of(listed=7), doubtful=False)
-    ledger.record_scan(LAKE, "run-1", NOW, result_of(listed=8), doubtful=False)
-    intent = ledger.intend("run-1", NOW, decision_of())
+    for name in ("with scans", "with an intent", "with nothing", "last"):
+        ledger.begin(header_of(name))
+    ledger.record_scan(LAKE, "with scans", NOW, result_of(listed=7), doubtful=False)
+    ledger.record_scan(LAKE, "with scans", NOW, result_of(listed=8), doubtful=False)
+    intent = ledger.intend("with an intent", NOW, decision_of())
     ledger.conclude(intent, NOW, "aborted", size_freed=5)
-    ledger.begin(header_of("run-3", at=NOW + 401 * DAY))
+    ledger.prune(NOW + 400 * DAY)
+    before = len(ledger.history(9))
     ledger.prune(NOW + 401 * DAY)
 
+    assert 4 == before
     assert LastScan(NOW, 8, 1, 0) == ledger.last_scan(LAKE)
-    assert ["run-3", "run-1"] == [run.run_id for run in ledger.history(9)]
-    assert ["aborted"] == [record.outcome for record in ledger.uploads_of_run("run-1")]
+    assert ["last", "with an intent", "with scans"] == [r.run_id for r in ledger.history(9)]
+    assert ["aborted"] == [record.outcome for record in ledger.uploads_of_run("with an intent")]
     assert [] == ledger.audit()
+
+
+def test_a_ledger_that_was_pruned_is_not_fresh(ledger: Ledger) -> None:
+    """After a year of silence the first run is still not the first ever."""
+    ledger.begin(header_of("run-1"))
+    ledger.prune(NOW + 401 * DAY)
+    began = ledger.begin(header_of("run-2"))
+
+    assert not began.fresh
 
 
 def test_a_scan_keeps_what_it_kept_for_which_reason(ledger: Ledger) -> None:
