@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -68,19 +69,20 @@ def place_of(url: str) -> Place:
         msg = f"the ledger's URL cannot be read: {_EXAMPLES}"
         raise LedgerError(msg) from None
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
-        return _file(parsed)
+        return _file(url.partition(":")[2])
     if parsed.drivername == "postgresql+psycopg":
         return PostgresPlace(parsed)
     msg = f"the ledger cannot be kept in {parsed.drivername}: {_EXAMPLES}"
     raise LedgerError(msg)
 
 
-def _file(url: URL) -> SqlitePlace:
-    name = url.database
-    if not name or name == ":memory:" or name.startswith("file:"):
+def _file(rest: str) -> SqlitePlace:
+    # Not by SQLAlchemy, whose versions differ in what "%20" means in a path.
+    name = unquote(rest.removeprefix("///"))
+    if rest in {"//", "///"} or name.startswith((":memory:", "file:")):
         msg = "the ledger's URL names no file, all would be forgotten: write sqlite:///janitor.db"
         raise LedgerError(msg)
-    if url.query or url.host or url.username or "\0" in name:
+    if not rest.startswith("///") or "?" in rest or "\0" in name:
         msg = "the ledger's URL holds more than a path: write sqlite:///janitor.db, three slashes"
         raise LedgerError(msg)
     path = Path(name).absolute()
