@@ -1,7 +1,8 @@
 """The command line: what there is to say, and which exit code it ends with.
 
-Exit codes: 0 complete, 1 failed, 3 incomplete, 4 a limit tripped, 64 usage,
-78 config, 130 or 143 interrupted.
+Exit codes: 0 complete, 1 failed, 2 stale uploads were planned (only with
+`plan --detailed-exitcode`), 3 incomplete, 4 a limit tripped, 64 usage, 75
+another janitor is at work, 78 config, 130 or 143 interrupted.
 """
 
 from __future__ import annotations
@@ -78,6 +79,12 @@ def config_option(command: F) -> F:
 
 def report_options(command: F) -> F:
     """Add what `scan` and `sweep` share."""
+    only = click.option("--target", "targets", multiple=True, metavar="NAME", help="Only this one.")
+    return printing_options(only(command))
+
+
+def printing_options(command: F) -> F:
+    """Add what every verb shares that prints the report of a run."""
     for option in (
         click.option(
             "-o",
@@ -95,7 +102,6 @@ def report_options(command: F) -> F:
             show_default=True,
             help="At most this many uploads of each kind in a table.",
         ),
-        click.option("--target", "targets", multiple=True, metavar="NAME", help="Only this one."),
         click.option("-v", "--verbose", is_flag=True, help="Log at info on a terminal, too."),
         config_option,
     ):
@@ -182,6 +188,132 @@ def sweep(  # noqa: PLR0913  # one for each option
 
     printing = Printing(output, every=every, rows=rows, verbose=verbose)
     return run_sweep(path, printing, targets, read_only=dry_run)
+
+
+@janitor.command()
+@click.option(
+    "--out",
+    metavar="FILE",
+    help="Write the plan here; - writes it to standard output, and the report to standard error.",
+)
+@click.option(
+    "--expires-in",
+    default="24h",
+    show_default=True,
+    metavar="TIME",
+    help="How long the plan may be applied, for example 36h or 7d.",
+)
+@click.option(
+    "--detailed-exitcode", "detailed", is_flag=True, help="End with 2 if it is not empty."
+)
+@printing_options
+def plan(  # noqa: PLR0913  # one for each option
+    *,
+    path: str,
+    out: str | None,
+    expires_in: str,
+    detailed: bool,
+    output: str,
+    every: bool,
+    rows: int,
+    verbose: bool,
+) -> int:
+    """Write down what a sweep would abort, for `apply`; abort nothing.
+
+    Stale uploads are marked in the ledger, as by every run: what is seen for
+    the first time, or is in its grace, is not in the plan.
+    """
+    from janitor.commands.plan import run_plan
+    from janitor.commands.sweep import Printing
+
+    printing = Printing(output, every=every, rows=rows, verbose=verbose)
+    return run_plan(path, printing, out, expires_in, detailed=detailed)
+
+
+@janitor.command()
+@click.argument("file")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@printing_options
+def apply(  # noqa: PLR0913  # one for each option
+    *, file: str, path: str, yes: bool, output: str, every: bool, rows: int, verbose: bool
+) -> int:
+    """Abort the uploads of a plan, each looked at again; - reads standard input.
+
+    A plan is applied once, with the ledger and the config that it was made
+    with, before it expires. This is the explicit act: it aborts even where the
+    config says `mode: report`. What changed since the plan was made is kept.
+    """
+    from janitor.commands.apply import run_apply
+    from janitor.commands.sweep import Printing
+
+    printing = Printing(output, every=every, rows=rows, verbose=verbose)
+    return run_apply(path, printing, file, yes=yes)
+
+
+@janitor.command()
+@click.argument("target")
+@click.argument("key", required=False)
+@click.option("--container", metavar="NAME", help="Only in this vault or bucket.")
+@click.option("--upload-id", metavar="ID", help="Only this upload.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print it on standard output.",
+)
+@click.option(
+    "--rows", type=click.IntRange(1), default=20, show_default=True, help="At most this many."
+)
+@config_option
+def explain(  # noqa: PLR0913  # one for each option
+    *,
+    target: str,
+    key: str | None,
+    container: str | None,
+    upload_id: str | None,
+    output: str,
+    rows: int,
+    path: str,
+) -> int:
+    """Say why uploads are kept or would be aborted, step by step; change nothing."""
+    from janitor.commands.explain import Question, run_explain
+
+    return run_explain(path, Question(target, key, container, upload_id), output, rows)
+
+
+@janitor.group()
+def ledger() -> None:
+    """Look after the janitor's memory."""
+
+
+@ledger.command("check")
+@config_option
+def ledger_check(*, path: str) -> int:
+    """Tell what is in the ledger and everything that is wrong with it."""
+    from janitor.commands.ledger import run_check
+
+    return run_check(path)
+
+
+@ledger.command("upgrade")
+@config_option
+def ledger_upgrade(*, path: str) -> int:
+    """Bring the ledger to the version of this janitor; make it if it is missing."""
+    from janitor.commands.ledger import run_upgrade
+
+    return run_upgrade(path)
+
+
+@ledger.command("audit")
+@click.option("--expect", metavar="HASH", help="Fail unless the journal ends with this hash.")
+@config_option
+def ledger_audit(*, path: str, expect: str | None) -> int:
+    """Follow the journal of all aborts to its head, and print that."""
+    from janitor.commands.ledger import run_audit
+
+    return run_audit(path, expect)
 
 
 @janitor.command()

@@ -160,7 +160,8 @@ class Activity:
     `last_part` is the newest time a part arrived; it is meaningless unless
     `known`, which says that every part had a usable time. `size` (bytes) and
     `parts` are lower bounds unless `complete`, which says that all pages were
-    read: the reader stops at the first recent part.
+    read: the reader stops at the first recent part. `fingerprint` is the same
+    exactly as long as the part set is; it means nothing unless `complete`.
     """
 
     known: bool
@@ -168,6 +169,7 @@ class Activity:
     parts: int = 0
     size: int | None = None
     last_part: datetime | None = None
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         """Bring its time into UTC."""
@@ -217,11 +219,12 @@ class UploadResult:
 class ContainerResult:
     """The final word on one container; the row of every report.
 
-    `stale` counts what the policy calls stale: it is the sum of `aborted`,
-    `already_gone`, `withheld`, `failed`, `survived` and `deferred` (stale, but
-    beyond a limit). `listed` is `stale` plus the sum of `kept`. Sizes are in
-    bytes. `listed` is a lower bound unless the outcome says that the listing
-    was complete.
+    Every listed upload was either kept, and is counted by its reason in
+    `kept`, or it was `aborted`, `already_gone`, `withheld`, `failed` or
+    `survived`. `stale` counts what the policy calls stale: the last five, and
+    of the kept ones `deferred` (beyond a limit) and `waiting` (not known for
+    long enough). Sizes are in bytes. `listed` is a lower bound unless the
+    outcome says that the listing was complete.
     """
 
     where: ContainerRef
@@ -237,10 +240,17 @@ class ContainerResult:
     failed: int = 0
     survived: int = 0
     deferred: int = 0
+    waiting: int = 0
     bytes_stale: int = 0
     bytes_freed: int = 0
     oldest_initiated: datetime | None = None
     error: str | None = None
+
+
+def size_of(decision: Decision) -> int:
+    """Give the bytes that an upload is known to hold, 0 where nothing is known."""
+    activity = decision.activity
+    return 0 if activity is None or activity.size is None else activity.size
 
 
 def parse_time(text: str | None) -> datetime | None:

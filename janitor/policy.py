@@ -65,7 +65,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class _Terms:
+class Terms:
     """The thresholds that one rule, or the policy itself, sets for an upload."""
 
     rule: str
@@ -96,7 +96,7 @@ def may_be_stale(upload: Upload, policy: Policy, now: datetime) -> bool:
 
 def idle_threshold(upload: Upload, policy: Policy, size: int | None = None) -> timedelta | None:
     """How long without a part is long enough, under the strictest rule that might apply."""
-    idles = [terms.idle_for for terms in _possible_terms(upload, policy, size)]
+    idles = [terms.idle_for for terms in possible_terms(upload, policy, size)]
     return max((idle for idle in idles if idle is not None), default=None)
 
 
@@ -105,13 +105,12 @@ def _possible_decisions(
 ) -> list[Decision]:
     # A size that was read only in part is a lower bound, not a size.
     size = activity.size if activity is not None and activity.complete else None
-    return [
-        _decide(upload, terms, now, activity) for terms in _possible_terms(upload, policy, size)
-    ]
+    return [_decide(upload, terms, now, activity) for terms in possible_terms(upload, policy, size)]
 
 
-def _possible_terms(upload: Upload, policy: Policy, size: int | None) -> list[_Terms]:
-    found: list[_Terms] = []
+def possible_terms(upload: Upload, policy: Policy, size: int | None) -> list[Terms]:
+    """Give the terms of every rule that might apply, in the order in which they are asked."""
+    found: list[Terms] = []
     for rule in policy.rules:
         answer = rule.match.test(upload, size, over_protect=rule.keep)
         if answer is not Ternary.NO:
@@ -119,16 +118,14 @@ def _possible_terms(upload: Upload, policy: Policy, size: int | None) -> list[_T
         if answer is Ternary.YES:
             return found
     stale_after = max(policy.stale_after, policy.minimum_age)
-    found.append(
-        _Terms(DEFAULT_RULE, keep=False, stale_after=stale_after, idle_for=policy.idle_for)
-    )
+    found.append(Terms(DEFAULT_RULE, keep=False, stale_after=stale_after, idle_for=policy.idle_for))
     return found
 
 
-def _terms_of(rule: Rule, policy: Policy) -> _Terms:
+def _terms_of(rule: Rule, policy: Policy) -> Terms:
     stale_after = policy.stale_after if rule.stale_after is None else rule.stale_after
     idle_for = policy.idle_for if rule.idle_for is None else rule.idle_for
-    return _Terms(
+    return Terms(
         rule.name,
         keep=rule.keep,
         stale_after=max(stale_after, policy.minimum_age),
@@ -136,7 +133,7 @@ def _terms_of(rule: Rule, policy: Policy) -> _Terms:
     )
 
 
-def _decide(upload: Upload, terms: _Terms, now: datetime, activity: Activity | None) -> Decision:
+def _decide(upload: Upload, terms: Terms, now: datetime, activity: Activity | None) -> Decision:
     reason = _by_date(upload, terms, now)
     if reason is Reason.STALE and terms.idle_for is not None:
         reason = _by_activity(upload, terms.idle_for, now, activity)
@@ -145,7 +142,7 @@ def _decide(upload: Upload, terms: _Terms, now: datetime, activity: Activity | N
     return Decision(upload, verdict, reason, terms.rule, eligible_at, activity)
 
 
-def _by_date(upload: Upload, terms: _Terms, now: datetime) -> Reason:
+def _by_date(upload: Upload, terms: Terms, now: datetime) -> Reason:
     if terms.keep:
         return Reason.PROTECTED
     if upload.initiated is None:
@@ -179,7 +176,7 @@ def _signs_of_life(upload: Upload, activity: Activity | None) -> list[datetime]:
     return [sign for sign in signs if sign is not None]
 
 
-def _eligible_at(upload: Upload, terms: _Terms, activity: Activity | None) -> datetime:
+def _eligible_at(upload: Upload, terms: Terms, activity: Activity | None) -> datetime:
     """When an upload with a date will be both old and silent enough."""
     waits = [(upload.initiated, terms.stale_after)] + [
         (sign, terms.idle_for) for sign in _signs_of_life(upload, activity)

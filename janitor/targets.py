@@ -85,11 +85,17 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class AwsIdentity:
-    """Whom to be on AWS; all None is the SDK's own credential chain."""
+    """Whom to be on AWS; all None is the SDK's own credential chain.
+
+    `caller_account` is the account that the credentials must belong to; it is
+    asked of STS, whose address `sts_endpoint_url` changes.
+    """
 
     profile: str | None = None
     credentials: Credentials | None = None
     assume_role: AssumeRole | None = None
+    caller_account: str | None = None
+    sts_endpoint_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,11 @@ class GlacierOptions:
 
 @dataclass(frozen=True, slots=True)
 class S3Options:
-    """S3 itself (`reach.endpoint_url` None) or a compatible store."""
+    """S3 itself (`reach.endpoint_url` None) or a compatible store.
+
+    `finished_object_check` says whether to hold an upload whose key has a
+    newer finished object: `auto` does on every store but AWS itself.
+    """
 
     region: str | None = None
     reach: Reach = field(default_factory=Reach)
@@ -113,6 +123,7 @@ class S3Options:
     signature_version: Literal["s3v4", "s3"] = "s3v4"
     expected_owner: str | None = None
     request_payer: bool = False
+    finished_object_check: Literal["auto", "always", "never"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from datetime import UTC, datetime, timedelta
 
-from janitor import providers
+from janitor import __version__, providers
 from janitor.engine.calls import Caller, Patience, RateLimit
+from janitor.engine.memory import RunLedger
+from janitor.ledger import open_ledger
+from janitor.ledger.glance import Glance
+from janitor.ledger.types import RunHeader
 from janitor.observe.events import Observer, SweepFinished, fan_out
 from janitor.observe.redaction import redact
 from janitor.settings.types import Settings
-from janitor.sweep import Job, Run, sweep
+from janitor.sweep import Job, Run, UploadName, sweep
 from janitor.targets import Secret, Target
 
 
@@ -34,6 +41,30 @@ def hide_secrets(value: object) -> None:
             hide_secrets(getattr(value, field_.name))
 
 
+def steady(now: Callable[[], datetime]) -> Callable[[], datetime]:
+    """Take the time once and count on from there: a clock that steps must not age anything."""
+    started, begun = now(), time.monotonic()
+    return lambda: started + timedelta(seconds=time.monotonic() - begun)
+
+
+def fingerprint(value: object) -> str:
+    """Give a hash that is the same in every process exactly as long as the value is.
+
+    Secrets do not count: they print as stars.
+    """
+    return hashlib.sha256(repr(value).encode(errors="backslashreplace")).hexdigest()
+
+
+def config_fingerprint(settings: Settings) -> str:
+    """Give the hash of everything that a config says but its mode."""
+    return fingerprint(replace(settings, mode="report"))
+
+
+def policy_fingerprint(target: Target) -> str:
+    """Give the hash of everything that decides about a target's uploads."""
+    return fingerprint((target.policy, target.prefix))
+
+
 def new_run_id(now: datetime) -> str:
     """Name a run so that names sort by time and never repeat."""
     return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
@@ -44,7 +75,8 @@ class Sweeper:
     """Runs sweeps with one configuration.
 
     `read_only` takes the way to abort away, whatever the configuration says;
-    nothing gives it back. `stop` ends a sweep between two requests.
+    nothing gives it back. `stop` ends a sweep between two requests. `only`
+    and `vet` are those of a `Run`.
     """
 
     settings: Settings
@@ -54,6 +86,8 @@ class Sweeper:
     patience: Patience = field(default_factory=Patience)
     read_only: bool = False
     every_upload: bool = False
+    only: Mapping[UploadName, str] | None = None
+    vet: Callable[[RunHeader], None] | None = None
 
     @property
     def mode(self) -> str:
@@ -61,21 +95,38 @@ class Sweeper:
         return "report" if self.read_only else self.settings.mode
 
     def sweep(self, more_observers: Iterable[Observer] = ()) -> SweepFinished:
-        """Sweep all targets once."""
+        """Sweep all targets once; raise LedgerError where the ledger cannot be used."""
         tell = fan_out((*self.observers, *more_observers))
         execution = self.settings.execution
         caller = Caller(tell, self.stop, self.patience, RateLimit(execution.requests_per_second))
-        run = Run(
-            run_id=new_run_id(self.now()),
-            mode=self.mode,
-            limits=self.settings.limits,
-            execution=execution,
-            caller=caller,
-            tell=tell,
-            now=self.now,
-            every_upload=self.every_upload,
-        )
-        return sweep([self._job(target) for target in self.settings.targets], run)
+        now = steady(self.now)
+        with self._ledger() as ledger:
+            run = Run(
+                run_id=new_run_id(now()),
+                mode=self.mode,
+                limits=self.settings.limits,
+                execution=execution,
+                caller=caller,
+                tell=tell,
+                now=now,
+                wall=self.now,
+                ledger=ledger,
+                version=__version__,
+                config_fingerprint=config_fingerprint(self.settings),
+                every_upload=self.every_upload,
+                only=self.only,
+                vet=self.vet,
+            )
+            return sweep([self._job(target) for target in self.settings.targets], run)
+
+    @contextmanager
+    def _ledger(self) -> Iterator[RunLedger | None]:
+        """Open the ledger; a look that must not change anything only glances at it."""
+        if self.settings.ledger is None:
+            yield None
+            return
+        with open_ledger(self.settings.ledger, read_only=self.read_only) as ledger:
+            yield Glance(ledger) if self.read_only else ledger
 
     def _job(self, target: Target) -> Job:
         execution = self.settings.execution
@@ -86,6 +137,7 @@ class Sweeper:
         def connect() -> providers.Connection:
             return load().connect(target, execution)
 
+        policy = policy_fingerprint(target)
         if self.mode != "enforce":
-            return Job(target, connect)
-        return Job(target, connect, lambda: load().aborter(target, execution))
+            return Job(target, connect, None, policy)
+        return Job(target, connect, lambda: load().aborter(target, execution), policy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 
@@ -14,13 +15,23 @@ from janitor import settings
 from janitor.commands.sandbox import config_for
 from janitor.commands.signals import stopping
 from janitor.commands.sweep import Printing, sweep_and_print
+from janitor.model import Reason
 from janitor.observe import logs
-from janitor.sandbox import POPULATION, Sandbox
+from janitor.sandbox import POPULATION, Options, Sandbox
+from janitor.settings.types import Settings
+from janitor.wiring import Sweeper
 
 OPENING = """\
 A sandbox now speaks Glacier, QingStor and S3 on this machine, with the kind of
 mess that crashed uploaders leave behind. The janitor sweeps it in earnest, with
-boto3 and qingstor-sdk over HTTP, no credentials and no network needed.
+boto3 and qingstor-sdk over HTTP; no credentials and no network are needed.
+"""
+MARKED = """\
+First run: {listed} uploads listed, {candidates} look stale. Nothing was aborted: what a run
+sees for the first time it only writes into its ledger.
+
+25 hours later (the sandbox put its clock forward, and whoever was uploading
+went on), the second run:
 """
 CLOSING = """
 Checked by the sandbox itself: it accepted {aborts} aborts, each for one named
@@ -31,43 +42,86 @@ Next: janitor config init > janitor.yaml   the config to copy and edit
       janitor scan                         lists and judges; changes nothing
 """
 FAILED = "The demo did not end well: {why}"
+LATER = timedelta(hours=25)
 
 
 def run_demo(*, keep: bool) -> int:
     """Run the demo; 0 only if the sandbox confirms what the report says."""
     logs.configure("console", "error")
-    with Sandbox.start(seed=POPULATION) as sandbox, tempfile.TemporaryDirectory() as folder:
+    # Requests are signed at the real time, and the sandbox's clock will run ahead.
+    options = Options(check_skew=False)
+    with (
+        Sandbox.start(seed=POPULATION, options=options) as sandbox,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         click.echo(OPENING)
-        config = Path(folder) / "janitor.yaml"
-        config.write_text(config_for(sandbox), encoding="utf-8")
-        before = _left(sandbox)
-        code = sweep_and_print(settings.load(config, os.environ), Printing(rows=5), read_only=False)
-        sys.stdout.flush()
-        aborts = sum(
-            entry.operation.endswith(".abort") and entry.status == HTTPStatus.NO_CONTENT
-            for entry in sandbox.journal
-        )
-        trouble = _trouble(sandbox, code, before - _left(sandbox))
+        code = _mark_and_sweep(sandbox, Path(folder))
+        trouble = _trouble(sandbox, code)
         if trouble is not None:
             click.echo(FAILED.format(why=trouble), err=True)
             return code or 1
-        click.echo(CLOSING.format(aborts=aborts, left=_left(sandbox)))
+        left = sum(len(ids) for ids in _uploads(sandbox).values())
+        click.echo(CLOSING.format(aborts=_aborts(sandbox), left=left))
         if keep:
             _serve_on(sandbox)
     return 0
 
 
-def _left(sandbox: Sandbox) -> int:
+def _mark_and_sweep(sandbox: Sandbox, folder: Path) -> int:
+    config = folder / "janitor.yaml"
+    ledger = f"sqlite:///{folder}/janitor.db"
+    config.write_text(config_for(sandbox, ledger), encoding="utf-8")
+    loaded = settings.load(config, os.environ)
+    click.echo(_mark(loaded, sandbox))
+    _go_on(sandbox, sandbox.clock.now() - timedelta(hours=24))
+    code = sweep_and_print(loaded, Printing(rows=5), read_only=False, now=sandbox.clock.now)
+    sys.stdout.flush()
+    return code
+
+
+def _mark(loaded: Settings, sandbox: Sandbox) -> str:
+    marked = Sweeper(loaded, now=sandbox.clock.now).sweep()
+    unproven = sum(result.kept.get(Reason.ACTIVITY_UNKNOWN, 0) for result in marked.results)
+    return MARKED.format(
+        listed=sum(result.listed for result in marked.results),
+        candidates=sum(result.stale for result in marked.results) + unproven,
+    )
+
+
+def _go_on(sandbox: Sandbox, since: datetime) -> None:
+    """Let time pass; the uploaders that were at work since then send one more part each."""
+    alive = [
+        (store, name, upload)
+        for store in (sandbox.glacier, sandbox.qingstor, sandbox.s3)
+        for name in store.containers
+        for upload in store.uploads(name)
+        if any(
+            isinstance(p.received, datetime) and p.received >= since for p in upload.sorted_parts()
+        )
+    ]
+    sandbox.clock.move(LATER)
+    for store, name, upload in alive:
+        store.add_part(name, upload.upload_id, upload.sorted_parts()[-1].size)
+
+
+def _uploads(sandbox: Sandbox) -> dict[str, list[str]]:
     stores = (sandbox.glacier, sandbox.qingstor, sandbox.s3)
-    return sum(len(store.uploads(name)) for store in stores for name in store.containers)
+    return {name: store.upload_ids(name) for store in stores for name in store.containers}
 
 
-def _trouble(sandbox: Sandbox, code: int, gone: int) -> str | None:
+def _aborts(sandbox: Sandbox) -> int:
+    return sum(
+        entry.operation.endswith(".abort") and entry.status == HTTPStatus.NO_CONTENT
+        for entry in sandbox.journal
+    )
+
+
+def _trouble(sandbox: Sandbox, code: int) -> str | None:
     if code != 0:
         return f"the sweep ended with exit code {code}"
     if sandbox.accusations:
         return f"the sandbox accuses: {sandbox.accusations[0].why}"
-    if gone == 0:
+    if _aborts(sandbox) == 0:
         return "nothing was aborted"
     return None
 

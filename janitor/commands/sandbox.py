@@ -10,11 +10,23 @@ import click
 from janitor.commands.signals import stopping
 from janitor.sandbox import POPULATION, Sandbox
 
+WITHOUT_LEDGER = {
+    "LEDGER": "none             # together with grace: 0, the first run may already abort",
+    "GRACE": "0",
+    "GLACIER_POLICY": "policy: {idle_for: off}   # no memory, no proof: parts have no dates there",
+}
 
-def config_for(sandbox: Sandbox) -> str:
-    """Give a config that points at a running sandbox; its keys are public."""
+
+def config_for(sandbox: Sandbox, ledger: str | None = None) -> str:
+    """Give a config that points at a running sandbox; its keys are public.
+
+    With a ledger (a URL) it takes two runs, a day apart, to abort anything.
+    """
     text = resources.files("janitor.commands").joinpath("sandbox.yaml").read_text("utf-8")
+    with_ledger = {"LEDGER": str(ledger), "GRACE": "24h", "GLACIER_POLICY": ""}
+    values = WITHOUT_LEDGER if ledger is None else with_ledger
     for name, value in {
+        **values,
         "S3_URL": sandbox.s3_url,
         "GLACIER_URL": sandbox.glacier_url,
         "QINGSTOR_URL": sandbox.qingstor_url,

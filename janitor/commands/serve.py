@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import threading
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from janitor import settings
-from janitor.commands.sweep import NO_LEDGER
 from janitor.observe import logs
 from janitor.observe.metrics import Metrics
 from janitor.service.daemon import serve
@@ -24,6 +22,4 @@ def run_serve(path: str) -> int:
     metrics = Metrics(CollectorRegistry(), loaded.mode)
     stop = threading.Event()
     sweeper = Sweeper(loaded, observers=(metrics, logs.LogObserver()), stop=stop)
-    if loaded.mode == "enforce" and loaded.ledger is None:
-        structlog.get_logger("janitor.daemon").warning("ledger.absent", detail=NO_LEDGER)
     return serve(loaded, sweeper.sweep, metrics, stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,11 +14,17 @@ _SIGNALLED = 128
 
 
 class Stop:
-    """Whether and by which signal a stop was asked for."""
+    """Whether and by which signal a stop was asked for.
+
+    The handler only puts a wish into a queue that is made for that: setting an
+    Event in it would wait for ever for the thread that it interrupts, if that
+    holds the Event's lock.
+    """
 
     def __init__(self) -> None:
         self.event = threading.Event()
         self.number: int | None = None
+        self._wishes: queue.SimpleQueue[int | None] = queue.SimpleQueue()
 
     def code(self, otherwise: int) -> int:
         """Give the exit code of the signal, or another where none came."""
@@ -28,13 +35,24 @@ class Stop:
         if self.number is not None:
             os._exit(_SIGNALLED + number)
         self.number = number
-        self.event.set()
+        self._wishes.put(number)
+
+    def listen(self) -> None:
+        """Set the event when a stop is asked for; return when nobody will ask any more."""
+        while self._wishes.get() is not None:
+            self.event.set()
+
+    def end(self) -> None:
+        """Let `listen` return."""
+        self._wishes.put(None)
 
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
     """Take SIGINT and SIGTERM as wishes to stop, until the block ends."""
     stop = Stop()
+    listener = threading.Thread(target=stop.listen, name="signals", daemon=True)
+    listener.start()
     before = {
         number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)
     }
@@ -43,3 +61,5 @@ def stopping() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        stop.end()
+        listener.join()

@@ -6,13 +6,17 @@ import dataclasses
 import io
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TextIO
 
 import click
 
 from janitor import settings
 from janitor.commands.signals import stopping
+from janitor.commands.watchdog import watchdog
+from janitor.engine.tally import EXIT_INTERRUPTED
 from janitor.observe import logs
 from janitor.observe.progress import Progress
 from janitor.report.as_csv import write_csv
@@ -21,10 +25,7 @@ from janitor.report.as_markdown import write_markdown
 from janitor.report.record import Recorder
 from janitor.report.rows import Report
 from janitor.settings.types import Settings
-from janitor.sweep import EXIT_INTERRUPTED
-from janitor.wiring import Sweeper, hide_secrets
-
-NO_LEDGER = "no ledger and no grace: a run can abort what it sees for the first time"
+from janitor.wiring import Sweeper, hide_secrets, utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +41,43 @@ class Printing:
 def run_sweep(path: str, printing: Printing, targets: tuple[str, ...], *, read_only: bool) -> int:
     """Sweep once with the config at `path` and give the exit code."""
     loaded = chosen(settings.load(path, os.environ), targets)
-    on_terminal = sys.stderr.isatty() and not printing.verbose
-    logs.configure(loaded.log.format, "warning" if on_terminal else loaded.log.level)
+    log_to_stderr(loaded, printing)
     return sweep_and_print(loaded, printing, read_only=read_only)
 
 
-def sweep_and_print(loaded: Settings, printing: Printing, *, read_only: bool) -> int:
+def log_to_stderr(loaded: Settings, printing: Printing) -> None:
+    """Log as the config says, but on a terminal only what needs a look."""
+    on_terminal = sys.stderr.isatty() and not printing.verbose
+    logs.configure(loaded.log.format, "warning" if on_terminal else loaded.log.level)
+
+
+def sweep_and_print(
+    loaded: Settings,
+    printing: Printing,
+    *,
+    read_only: bool,
+    now: Callable[[], datetime] = utc_now,
+) -> int:
     """Sweep once and print the report on standard output."""
-    hide_secrets(loaded)
+    return print_sweep(Sweeper(loaded, now=now, read_only=read_only), printing, sys.stdout)
+
+
+def print_sweep(sweeper: Sweeper, printing: Printing, stream: TextIO) -> int:
+    """Sweep once, print the report, and give the exit code; the sweeper's observers hear it all."""
+    hide_secrets(sweeper.settings)
     with stopping() as stop, Recorder() as recorder:
-        with Progress(sys.stderr) as progress:
-            sweeper = Sweeper(
-                loaded,
-                observers=(recorder, progress, logs.LogObserver()),
+        with Progress(sys.stderr) as progress, watchdog(sweeper.settings.execution):
+            listening = dataclasses.replace(
+                sweeper,
+                observers=(recorder, progress, logs.LogObserver(), *sweeper.observers),
                 stop=stop.event,
-                read_only=read_only,
                 every_upload=printing.every,
             )
-            finished = sweeper.sweep()
-        print_report(recorder.report(), printing, sys.stdout)
+            finished = listening.sweep()
+        print_report(recorder.report(), printing, stream)
         if recorder.lost:
             message = f"{recorder.lost} uploads are missing above: the temporary folder is full"
             click.echo(message, err=True)
-        if finished.mode == "enforce" and loaded.ledger is None:
-            click.echo(NO_LEDGER, err=True)
     interrupted = finished.exit_code == EXIT_INTERRUPTED
     return stop.code(finished.exit_code) if interrupted else finished.exit_code
 

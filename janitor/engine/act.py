@@ -1,22 +1,27 @@
-"""Aborts one upload: look again, abort, look whether it is really gone."""
+"""Aborts one upload: look again, write it down, abort, look whether it is really gone."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from janitor.engine.activity import Checked, Checker, unknown
 from janitor.engine.calls import Caller, Deadline
+from janitor.engine.memory import Memory
 from janitor.errors import (
     DeadlineExceeded,
     Incomplete,
     Interrupted,
+    JanitorError,
     ProviderError,
     Transient,
     Unexpected,
     UploadGone,
 )
+from janitor.grace import Mark, alive, changed_since, settle
+from janitor.ledger.types import NOT_SENT
 from janitor.model import Decision, Outcome, Reason, Upload, UploadResult, Verdict
 from janitor.providers.base import Aborter
 
@@ -36,11 +41,16 @@ class _NoLongerStale(Exception):  # noqa: N818  # not an error: the second look 
 
 @dataclass(slots=True)
 class _Look:
-    """The last look at the parts of an upload, with what it led to."""
+    """The last look at the parts of an upload, what it led to, and whether that was sent.
+
+    `unresolved`: it was, and neither a reply nor a look told what it did.
+    """
 
     decision: Decision
     at: datetime
     ticks: float = field(default_factory=time.monotonic)
+    sent: bool = False
+    unresolved: bool = False
 
     def is_recent(self, now: datetime) -> bool:
         """Ask both clocks: one may be set, and the other stands still while a machine sleeps."""
@@ -50,28 +60,67 @@ class _Look:
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Carries out decisions on one container."""
+    """Carries out decisions on one container.
+
+    `wall` is a clock that goes on while the process is suspended; `memory`
+    None means that no record is kept; `marks` holds what the ledger knew of
+    the planned uploads.
+    """
 
     checker: Checker
     aborter: Aborter
     caller: Caller
     deadline: Deadline
+    wall: Callable[[], datetime]
+    run_id: str = ""
+    memory: Memory | None = None
+    marks: Mapping[tuple[str, str], Mark] = field(default_factory=dict)
 
     def carry_out(self, planned: Decision) -> UploadResult:
         """Abort what is still stale; whatever happens, say what happened."""
         try:
-            look = self._look_before(planned.upload)
+            look = self._look_before(planned)
         except (Interrupted, DeadlineExceeded) as error:
             return UploadResult(planned, Outcome.WITHHELD, str(error))
         except _NoLongerStale as kept:
             return UploadResult(kept.checked.decision, None, _text(kept.checked.error))
-        return self._abort(look)
+        if self.memory is None:
+            return self._abort(look)
+        return self._abort_on_record(look, self.memory)
+
+    def _abort_on_record(self, look: _Look, memory: Memory) -> UploadResult:
+        """Write the intent down first, and what became of it afterwards.
+
+        What cannot be written down is not done. What was done and cannot be
+        concluded stays open, and the next run looks what became of it.
+        """
+        try:
+            intent = memory.intend(self.run_id, self.checker.now(), look.decision)
+        except JanitorError as error:
+            return UploadResult(look.decision, Outcome.WITHHELD, str(error))
+        result = self._abort(look)
+        if look.unresolved:
+            return result
+        word = NOT_SENT if not look.sent else str(result.outcome or Outcome.FAILED)
+        try:
+            memory.conclude(
+                intent,
+                self.checker.now(),
+                word,
+                size_freed=result.bytes_freed,
+                error=result.error,
+            )
+        except JanitorError as error:
+            told = f"{result.error}; {error}" if result.error else str(error)
+            return replace(result, error=told)
+        return result
 
     def _abort(self, look: _Look) -> UploadResult:
         lost: list[Transient | Incomplete] = []
         try:
             self._request_while_stale(look, lost)
         except _NoLongerStale as kept:
+            look.unresolved = bool(lost) and kept.checked.error is not None
             return _kept_after_all(look.decision, kept.checked, lost)
         except UploadGone:
             # An earlier try of ours may have got through without a reply.
@@ -79,41 +128,74 @@ class Executor:
             return _freed(look.decision) if lost else gone
         except (Interrupted, ProviderError) as error:
             if lost or isinstance(error, Transient | Incomplete | Unexpected):
-                return self._after_lost_reply(look.decision, error)
+                return self._after_lost_reply(look, error)
             stopped = isinstance(error, Interrupted | DeadlineExceeded)
             outcome = Outcome.WITHHELD if stopped else Outcome.FAILED
             return UploadResult(look.decision, outcome, str(error))
         return self._verified(look.decision)
 
-    def _look_before(self, upload: Upload) -> _Look:
-        checked = self.checker.check(upload)
+    def _look_before(self, planned: Decision) -> _Look:
+        """Judge by the parts as they are now; parts that came meanwhile are a sign of life."""
+        at = self.wall()
+        ticks = time.monotonic()
+        checked = self._settled(self.checker.check(planned.upload))
         if checked.decision.verdict is Verdict.KEEP:
             raise _NoLongerStale(checked)
-        return _Look(checked.decision, self.checker.now())
+        if changed_since(planned, checked.decision):
+            raise _NoLongerStale(replace(checked, decision=alive(checked.decision)))
+        if self._may_harm_an_object(planned.upload):
+            raise _NoLongerStale(replace(checked, decision=_finished(checked.decision)))
+        return _Look(checked.decision, at, ticks)
+
+    def _settled(self, checked: Checked) -> Checked:
+        """Add what the ledger knew of this upload when it was planned."""
+        mark = self.marks.get(checked.decision.upload.identity)
+        at = checked.at or self.checker.now()
+        return replace(checked, decision=settle(checked.decision, self.checker.policy, at, mark))
+
+    def _may_harm_an_object(self, upload: Upload) -> bool:
+        """Whether an abort might take a finished object with it; a failed look counts as yes."""
+        reader = self.checker.reader
+        if reader.keeps_uploads_apart or upload.initiated is None:
+            return False
+        try:
+            written = self.caller.call(
+                upload.where, "head_object", lambda: reader.object_written(upload), self.deadline
+            )
+        except DeadlineExceeded:
+            raise
+        except ProviderError:
+            return True
+        return written is not None and written >= upload.initiated.replace(microsecond=0)
 
     def _request_while_stale(self, look: _Look, lost: list[Transient | Incomplete]) -> None:
         """Send the abort; look again before every try that had to wait for its turn."""
 
         def look_again() -> None:
-            if not look.is_recent(self.checker.now()):
-                newer = self._look_before(look.decision.upload)
+            if not look.is_recent(self.wall()):
+                newer = self._look_before(look.decision)
                 look.decision, look.at, look.ticks = newer.decision, newer.at, newer.ticks
 
-        upload = look.decision.upload
+        def send() -> None:
+            look.sent = True
+            self.aborter.abort(look.decision.upload)
+
         self.caller.call(
-            upload.where,
+            look.decision.upload.where,
             "abort",
-            lambda: self.aborter.abort(upload),
+            send,
             self.deadline,
             before=look_again,
             on_retry=lost.append,
         )
 
-    def _after_lost_reply(self, decision: Decision, error: Exception) -> UploadResult:
+    def _after_lost_reply(self, look: _Look, error: Exception) -> UploadResult:
         """Look whether the request got through although its reply did not."""
-        if _is_gone(self._look_after(decision.upload), decision):
-            return _freed(decision)
-        return UploadResult(decision, Outcome.FAILED, str(error))
+        checked = self._look_after(look.decision.upload)
+        if _is_gone(checked, look.decision):
+            return _freed(look.decision)
+        look.unresolved = checked.error is not None
+        return UploadResult(look.decision, Outcome.FAILED, str(error))
 
     def _verified(self, decision: Decision) -> UploadResult:
         """Ask until the store says that nothing is left, aborting again what is."""
@@ -124,6 +206,8 @@ class Executor:
                 return UploadResult(decision, Outcome.ABORTED, f"not verified: {checked.error}")
             if _is_gone(checked, decision):
                 return _freed(decision)
+            if _has_grown(checked, decision):
+                return UploadResult(decision, Outcome.SURVIVED, "it received parts after the abort")
             if attempt > ABORT_ROUNDS or self.caller.stop.is_set():
                 break
             try:
@@ -160,6 +244,11 @@ def _kept_after_all(
     return UploadResult(checked.decision, None, _text(checked.error))
 
 
+def _finished(decision: Decision) -> Decision:
+    reason = Reason.FINISHED_OBJECT
+    return replace(decision, verdict=Verdict.KEEP, reason=reason, eligible_at=None)
+
+
 def _freed(decision: Decision) -> UploadResult:
     size = decision.activity.size if decision.activity is not None else None
     return UploadResult(decision, Outcome.ABORTED, bytes_freed=size or 0)
@@ -172,6 +261,14 @@ def _is_gone(checked: Checked, before: Decision) -> bool:
     had_parts = before.activity is not None and before.activity.parts > 0
     activity = checked.decision.activity
     return had_parts and activity is not None and activity.complete and activity.parts == 0
+
+
+def _has_grown(checked: Checked, before: Decision) -> bool:
+    """Whether the abort had no effect and somebody goes on: then nobody aborts it again."""
+    if checked.decision.reason is Reason.ACTIVE:
+        return True
+    after, planned = checked.decision.activity, before.activity
+    return after is not None and planned is not None and after.parts > planned.parts
 
 
 def _text(error: ProviderError | None) -> str | None:

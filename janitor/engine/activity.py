@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from janitor.engine.calls import Caller, Deadline
@@ -29,10 +30,15 @@ PARTS_PAGE_CAP = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A decision with the evidence of the parts; `error` says why there is none."""
+    """A decision with the evidence of the parts; `error` says why there is none.
+
+    `at` is the instant that was judged at: the earlier of our clock and the
+    provider's, None where there was nothing to judge.
+    """
 
     decision: Decision
     error: ProviderError | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,9 @@ class Checker:
         Raises Interrupted and DeadlineExceeded, which are about the run and
         not about this upload.
         """
+        clocks: list[datetime] = []
         try:
-            seen = self._read(upload, finish=finish)
+            seen = self._read(upload, clocks, finish=finish)
         except UploadGone:
             return Checked(_keep(upload, Reason.VANISHED))
         except DeadlineExceeded:
@@ -61,22 +68,24 @@ class Checker:
             return Checked(unknown(upload), error)
         if isinstance(seen, Reason):
             return Checked(_keep(upload, seen))
-        return Checked(judge(upload, self.policy, self.now(), seen))
+        at = min([self.now(), *clocks])
+        return Checked(judge(upload, self.policy, at, seen), at=at)
 
-    def _read(self, upload: Upload, *, finish: bool) -> Activity | Reason:
+    def _read(self, upload: Upload, clocks: list[datetime], *, finish: bool) -> Activity | Reason:
         idle_for = idle_threshold(upload, self.policy)
         recent = None if idle_for is None else _earlier(self.now(), idle_for)
         seen = Activity(known=True, complete=True, size=0)
+        digest = hashlib.sha256()
         for page in pages(lambda marker: self._page(upload, marker, finish=finish), PARTS_PAGE_CAP):
             if page.initiated is not None and page.initiated != upload.initiated:
                 return Reason.CHANGED
+            clocks.extend([] if page.server_time is None else [page.server_time])
             for part in page.parts:
                 seen = _with_part(seen, part, upload)
+                digest.update(_line(part))
             if recent is not None and seen.last_part is not None and seen.last_part >= recent:
-                return Activity(
-                    seen.known, page.next is None, seen.parts, seen.size, seen.last_part
-                )
-        return seen
+                return replace(seen, complete=page.next is None)
+        return replace(seen, fingerprint=digest.hexdigest())
 
     def _page(self, upload: Upload, marker: Marker | None, *, finish: bool) -> PartsPage:
         return self.caller.call(
@@ -96,6 +105,11 @@ class Checker:
 def unknown(upload: Upload) -> Decision:
     """Keep an upload whose parts could not be read."""
     return _keep(upload, Reason.ACTIVITY_UNKNOWN)
+
+
+def _line(part: Part) -> bytes:
+    told = f"{part.number} {part.size} {part.modified} {part.fingerprint}\n"
+    return told.encode(errors="backslashreplace")
 
 
 def _with_part(seen: Activity, part: Part, upload: Upload) -> Activity:

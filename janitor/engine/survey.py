@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from janitor.engine.activity import Checked, Checker, unknown
 from janitor.engine.calls import Caller, Deadline
 from janitor.engine.clock import require_true_clock
+from janitor.engine.memory import Memory
 from janitor.engine.paging import uploads
 from janitor.engine.pool import bounded_map
 from janitor.errors import (
@@ -21,6 +23,8 @@ from janitor.errors import (
     JanitorError,
     WrongIdentity,
 )
+from janitor.grace import WAITING, Mark, settle
+from janitor.ledger.types import Seen
 from janitor.model import (
     EARLIEST_PLAUSIBLE,
     ContainerRef,
@@ -30,19 +34,27 @@ from janitor.model import (
     Upload,
     UploadResult,
     Verdict,
+    size_of,
 )
 from janitor.observe.events import ContainerCrashed, Observer, PageListed, UploadFinished
 from janitor.policy import Policy, judge, may_be_stale
 from janitor.providers.base import Marker, Page, Reader
+from janitor.suspicion import PATIENCE, is_suspicious
+
+# Candidates are remembered in batches: one fsync each.
+BATCH = 1000
+# What may become stale by waiting: stale already, or (Glacier) not yet proven idle.
+_WORTH_A_MARK = frozenset({Reason.STALE, Reason.ACTIVITY_UNKNOWN})
 
 
 @dataclass(slots=True)
 class Survey:
     """What one container's listing and its uploads' parts told.
 
-    `actionable` is True only when the listing was proven complete; `stale`
-    holds the uploads that may then be planned. `outcome` is COMPLETE unless
-    something went wrong, which `error` tells.
+    `actionable` is True only when the listing was proven complete, is believed
+    and its candidates are remembered; `stale` holds the uploads that may then
+    be planned, `marks` what the ledger knows of them. `outcome` is COMPLETE
+    unless something went wrong, which `error` tells.
     """
 
     where: ContainerRef
@@ -54,8 +66,10 @@ class Survey:
     error: str | None = None
     listed: int = 0
     oldest: datetime | None = None
+    bytes_waiting: int = 0
     kept: Counter[Reason] = field(default_factory=Counter)
     stale: list[Decision] = field(default_factory=list)
+    marks: dict[tuple[str, str], Mark] = field(default_factory=dict)
 
     def fail(self, error: BaseException) -> None:
         """Note what went wrong; the first word stands."""
@@ -74,6 +88,8 @@ class Surveyor:
     window: int
     now: Callable[[], datetime]
     run_started: datetime
+    run_id: str = ""
+    memory: Memory | None = None
     every_upload: bool = False
 
     def survey(self, reader: Reader, policy: Policy, deadline: Deadline) -> Survey:
@@ -82,13 +98,27 @@ class Surveyor:
         candidates: list[Upload] = []
         try:
             candidates.extend(self._candidates(survey, deadline))
-            survey.actionable = True
+            survey.actionable = self._is_believed(survey)
         except JanitorError as error:
             survey.fail(error)
         except Exception as error:  # noqa: BLE001  # one container must not stop the others
             self._crashed(survey, error)
         self._judge_candidates(survey, candidates, deadline)
         return survey
+
+    def _is_believed(self, survey: Survey) -> bool:
+        """Compare with the last listing that was believed; a doubtful one changes no mark."""
+        last = self.memory.last_scan(survey.where) if self.memory is not None else None
+        if last is None:
+            return True
+        if not is_suspicious(survey.listed, last.listed, last.aborted_since, last.doubts):
+            return True
+        survey.outcome = TargetOutcome.SUSPICIOUS_EMPTY
+        survey.error = (
+            f"{survey.listed} uploads are listed where {last.listed} were at {last.at:%F %T} UTC:"
+            f" nothing is done until this was seen {PATIENCE} times"
+        )
+        return False
 
     def _candidates(self, survey: Survey, deadline: Deadline) -> Iterator[Upload]:
         reader = survey.reader
@@ -126,17 +156,18 @@ class Surveyor:
     def _judge_candidates(
         self, survey: Survey, candidates: list[Upload], deadline: Deadline
     ) -> None:
-        """Ask for the parts of every candidate, oldest doubts first: keep what was not asked."""
+        """Ask for the parts of every candidate; keep what was not asked."""
         assert survey.reader is not None  # noqa: S101  # for mypy: survey() has set it
         checker = Checker(survey.reader, survey.policy, self.caller, deadline, self.now)
         done = 0
         troubled = 0
         if survey.actionable:
             try:
-                for checked in bounded_map(self.requests, checker.check, candidates, self.window):
-                    done += 1
-                    troubled += checked.error is not None
-                    self._take(survey, checked)
+                results = bounded_map(self.requests, checker.check, candidates, self.window)
+                while batch := list(islice(results, BATCH)):
+                    troubled += sum(checked.error is not None for checked in batch)
+                    self._take(survey, batch)
+                    done += len(batch)
             except JanitorError as error:
                 survey.fail(error)
             except Exception as error:  # noqa: BLE001  # one container must not stop the others
@@ -146,16 +177,48 @@ class Surveyor:
         if troubled and survey.error is not None:
             survey.error += f" (the parts of {troubled} uploads could not be read)"
 
-    def _take(self, survey: Survey, checked: Checked) -> None:
-        if checked.error is not None:
-            survey.fail(checked.error)
-        if checked.decision.verdict is Verdict.ABORT:
-            survey.stale.append(checked.decision)
-        else:
-            self._keep(survey, checked.decision, checked.error)
+    def _take(self, survey: Survey, batch: Sequence[Checked]) -> None:
+        """Remember a batch of candidates, and judge them by what was remembered before."""
+        marks = self._marks(survey, [checked.decision for checked in batch])
+        for checked in batch:
+            if checked.error is not None:
+                survey.fail(checked.error)
+            identity = checked.decision.upload.identity
+            mark = marks.get(identity)
+            at = checked.at or self.now()
+            decision = settle(checked.decision, survey.policy, at, mark)
+            if decision.verdict is Verdict.KEEP:
+                self._keep(survey, decision, checked.error)
+                continue
+            survey.stale.append(decision)
+            if mark is not None:
+                survey.marks[identity] = mark
+
+    def _marks(self, survey: Survey, decisions: Sequence[Decision]) -> dict[tuple[str, str], Mark]:
+        if self.memory is None:
+            return {}
+        seen = {
+            decision.upload.identity: Seen(
+                decision.upload, decision.activity.fingerprint, decision.activity.size
+            )
+            for decision in decisions
+            if decision.reason in _WORTH_A_MARK and decision.activity is not None
+        }
+        sightings = self.memory.sight(survey.where, self.run_id, self.now(), seen.values())
+        return {
+            identity: Mark(
+                sighting.first_seen,
+                sighting.first_run != self.run_id,
+                sighting.unchanged_since,
+                seen[identity].fingerprint,
+            )
+            for identity, sighting in sightings.items()
+        }
 
     def _keep(self, survey: Survey, decision: Decision, error: JanitorError | None = None) -> None:
         survey.kept[decision.reason] += 1
+        if decision.reason in WAITING:
+            survey.bytes_waiting += size_of(decision)
         if self.every_upload or decision.reason is not Reason.YOUNG:
             text = None if error is None else str(error)
             self.tell(UploadFinished(UploadResult(decision, None, text)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select, update
 
@@ -11,9 +12,21 @@ from janitor.ledger.codec import instant, microseconds
 from janitor.ledger.place import Place
 from janitor.ledger.translate import trouble
 
+# Threads read the time before they take their turn: a little earlier than the
+# latest is no clock that was put back, and counts as the latest. Every wait
+# begins later then, which is the safe side.
+_OUT_OF_TURN = 60 * 1_000_000
 
-def tick(connection: Connection, place: Place, at: datetime) -> int:
-    """Note a time, and give the latest that was ever noted, in microseconds."""
+
+class Tick(NamedTuple):
+    """A time that was noted, and the latest that ever was, in microseconds."""
+
+    at: int
+    high: int
+
+
+def tick(connection: Connection, place: Place, at: datetime) -> Tick:
+    """Note a time."""
     query = select(schema.clock.c.high).with_for_update()
     high: int | None = connection.execute(query).scalar_one_or_none()
     if high is None:
@@ -21,10 +34,11 @@ def tick(connection: Connection, place: Place, at: datetime) -> int:
     now = microseconds(at)
     if now > high:
         connection.execute(update(schema.clock).values(high=now))
-    return max(now, high)
+    out_of_turn = 0 < high - now < _OUT_OF_TURN
+    return Tick(high if out_of_turn else now, max(now, high))
 
 
 def catch_up(connection: Connection, place: Place, at: datetime) -> datetime | None:
     """Note a time, and give the latest one if that is later."""
-    high = tick(connection, place, at)
-    return instant(high) if microseconds(at) < high else None
+    noted = tick(connection, place, at)
+    return instant(noted.high) if noted.at < noted.high else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -105,10 +105,18 @@ class Ledger:
         return self._sightings.sight(where, run_id, at, seen)
 
     def sightings(
-        self, where: ContainerRef, identities: Iterable[Identity], at: datetime
+        self,
+        where: ContainerRef,
+        identities: Iterable[Identity],
+        at: datetime,
+        fingerprints: Mapping[Identity, str] | None = None,
     ) -> dict[Identity, Sighting]:
-        """Tell the same without noting anything; uploads never seen are left out."""
-        return self._sightings.look_up(where, identities, at)
+        """Tell the same without noting anything; uploads never seen are left out.
+
+        `fingerprints` are those of the part sets as they are now, as far as
+        they are known.
+        """
+        return self._sightings.look_up(where, identities, at, fingerprints or {})
 
     def record_scan(
         self,

@@ -160,14 +160,21 @@ def _meet(connection: Connection, target: TargetHeader) -> bool:
         connection.execute(targets.insert(), asdict(target))
         return False
     was = TargetHeader(*known)
-    # An account that could not be learned is taken for the last that was known.
-    now = replace(target, account=target.account or was.account)
-    changed = now != replace(was, account=was.account or now.account)
+    now = _with_what_is_known(target, was)
+    changed = now != _with_what_is_known(was, now)
     this = targets.c.target == target.target
     connection.execute(targets.update().where(this).values(asdict(now)))
     if changed:
         forget_target(connection, target.target)
     return changed
+
+
+def _with_what_is_known(target: TargetHeader, other: TargetHeader) -> TargetHeader:
+    """Take an account, and an address, that could not be learned for the one that is known."""
+    found = replace(target, account=target.account or other.account)
+    if target.endpoint:
+        return found
+    return replace(found, endpoint=other.endpoint, region=other.region)
 
 
 def _details(result: ContainerResult) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import islice
@@ -52,9 +52,17 @@ class Sightings:
         return found
 
     def look_up(
-        self, where: ContainerRef, identities: Iterable[Identity], at: datetime
+        self,
+        where: ContainerRef,
+        identities: Iterable[Identity],
+        at: datetime,
+        fingerprints: Mapping[Identity, str],
     ) -> dict[Identity, Sighting]:
-        """Give what is known of some uploads at a moment, changing nothing."""
+        """Give what is known of some uploads at a moment, changing nothing.
+
+        One whose part set is given, and is another one now, is unchanged
+        since this very moment.
+        """
         found: dict[Identity, Sighting] = {}
         now = microseconds(at)
         for batch in _batches(identities):
@@ -66,7 +74,11 @@ class Sightings:
                 marks = self._load(connection, container, list(hashes))
                 names = _run_ids(connection, marks.values())
                 for key, mark in marks.items():
-                    found[hashes[key]] = _sighting(as_of(mark, now), names)
+                    identity, read = hashes[key], as_of(mark, now)
+                    told = fingerprints.get(identity)
+                    if told is not None and _digest(told) != mark.fingerprint:
+                        read = read._replace(unchanged_since=now)
+                    found[identity] = _sighting(read, names)
         return found
 
     def damaged(self) -> list[str]:
@@ -92,7 +104,8 @@ class Sightings:
         if run is None:
             raise trouble(self._place, f"knows no run {run_id!r}: begin it first")
         container = ensure_container(connection, where)
-        look = Look(microseconds(at), run, clock.tick(connection, self._place, at))
+        noted = clock.tick(connection, self._place, at)
+        look = Look(noted.at, run, noted.high)
         hashes = [identity_hash(seen.upload.identity) for seen in batch]
         marks = self._load(connection, container, hashes)
         for key, seen in zip(hashes, batch, strict=True):
@@ -162,12 +175,16 @@ def run_number(connection: Connection, run_id: str) -> int | None:
     return connection.execute(select(runs.c.seq).where(runs.c.run_id == run_id)).scalar()
 
 
+def _digest(fingerprint: str) -> bytes:
+    return hashlib.sha256(fingerprint.encode()).digest() if fingerprint else b""
+
+
 def _next(mark: Mark | None, seen: Seen, look: Look) -> Mark:
     initiated = seen.upload.initiated
     return again(
         mark,
         None if initiated is None else microseconds(initiated),
-        hashlib.sha256(seen.fingerprint.encode()).digest() if seen.fingerprint else b"",
+        _digest(seen.fingerprint),
         seen.size,
         look,
     )

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, insert
+from sqlalchemy import Connection, Engine, create_engine, insert, update
 from sqlalchemy.pool import NullPool, StaticPool
 
 from janitor.ledger import chain, files, schema
@@ -109,6 +109,8 @@ def _open_for_writing(place: SqlitePlace, patience: timedelta) -> Session:
         _use_wal(connection, place)
         # Prove now that writing is possible, not at the first abort.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # Of a file that only can be read, SQLite takes even BEGIN IMMEDIATE for a wish to read.
+        connection.execute(update(schema.clock).values(high=schema.clock.c.high))
         connection.exec_driver_sql("ROLLBACK")
         session = Session(
             place,

@@ -44,8 +44,9 @@ class Seen:
 class TargetHeader:
     """What a run was told about one target; a change in any of it starts the grace again.
 
-    `account` None says that it could not be learned: that is no change, and
-    the next account that is known is compared with the last one that was.
+    `account` None says that it could not be learned, `endpoint` "" that the
+    target could not be reached at all: that is no change, and the next that is
+    known is compared with the last one that was.
     """
 
     target: str

@@ -7,12 +7,13 @@ must be quick, and must not raise.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from janitor.model import ContainerRef, ContainerResult, UploadResult
+from janitor.model import ContainerRef, ContainerResult, Decision, UploadResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,17 @@ class SweepStarted:
     mode: str
     at: datetime
     targets: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOpened:
+    """Who we are at a target: the account is None where nobody could be asked."""
+
+    target: str
+    provider: str
+    endpoint: str
+    region: str | None
+    account: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,13 @@ class RequestRetried:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """What would be aborted, in this order, now that every limit was applied."""
+
+    abort: Sequence[Decision]
+
+
+@dataclass(frozen=True, slots=True)
 class LimitReached:
     """A limit deferred uploads; `target` names whose breaker opened, None for caps of the run."""
 
@@ -61,6 +80,31 @@ class LimitReached:
     deferred: int
     target: str | None = None
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IntentReconciled:
+    """An abort of an earlier run was looked up; `outcome` None where that failed, see `error`."""
+
+    where: ContainerRef
+    key: str | None
+    upload_id: str
+    outcome: str | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerNoticed:
+    """Something about the ledger that somebody should know, in one sentence."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerListed:
+    """A container was listed and judged; aborts may follow, when all are."""
+
+    where: ContainerRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +143,15 @@ class SweepFinished:
 
 Event: TypeAlias = (
     SweepStarted
+    | TargetOpened
     | PageListed
     | RequestFinished
     | RequestRetried
+    | Planned
     | LimitReached
+    | IntentReconciled
+    | LedgerNoticed
+    | ContainerListed
     | UploadFinished
     | ContainerCrashed
     | ContainerFinished
@@ -112,11 +161,14 @@ Observer: TypeAlias = Callable[[Event], None]
 
 
 def fan_out(observers: Iterable[Observer]) -> Observer:
-    """Tell every observer, in order."""
+    """Tell every observer, in order; one that fails is heard of, and never stops a sweep."""
     listeners = tuple(observers)
 
     def tell(event: Event) -> None:
         for listener in listeners:
-            listener(event)
+            try:
+                listener(event)
+            except Exception:
+                logging.getLogger(__name__).exception("an observer failed")
 
     return tell

@@ -7,7 +7,7 @@ import os
 import sys
 from collections import Counter
 from contextlib import suppress
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, TypeAlias
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -23,13 +23,18 @@ from janitor.model import (
 from janitor.observe.events import (
     ContainerCrashed,
     ContainerFinished,
+    ContainerListed,
     Event,
+    IntentReconciled,
+    LedgerNoticed,
     LimitReached,
     PageListed,
+    Planned,
     RequestFinished,
     RequestRetried,
     SweepFinished,
     SweepStarted,
+    TargetOpened,
     UploadFinished,
 )
 from janitor.observe.redaction import redact, scrub
@@ -74,6 +79,7 @@ _COUNTS = (
     "failed",
     "survived",
     "deferred",
+    "waiting",
     "bytes_stale",
     "bytes_freed",
 )
@@ -198,6 +204,19 @@ def _escaped(text: str) -> str:
     )
 
 
+_Detail: TypeAlias = (
+    PageListed
+    | RequestFinished
+    | RequestRetried
+    | LimitReached
+    | ContainerListed
+    | IntentReconciled
+    | LedgerNoticed
+    | Planned
+    | TargetOpened
+)
+
+
 class LogObserver:
     """Turns events into log lines named `noun.verb`; every line carries the run's id."""
 
@@ -220,8 +239,22 @@ class LogObserver:
             case _:
                 self._detail(event)
 
-    def _detail(self, event: PageListed | RequestFinished | RequestRetried | LimitReached) -> None:
+    def _detail(self, event: _Detail) -> None:
+        facts: dict[str, Any]
         match event:
+            case TargetOpened(target, provider, endpoint, region, account):
+                facts = {"target": target, "provider": provider, "endpoint": endpoint}
+                facts |= {"region": region, "account": account}
+                self._log.info("target.opened", **_told(facts))
+            case ContainerListed(where):
+                self._log.debug("container.listed", **_place(where))
+            case IntentReconciled(where, key, upload_id, outcome, error):
+                facts = {"key": key, "upload_id": upload_id, "outcome": outcome, "error": error}
+                self._log.warning("intent.reconciled", **_place(where), **_told(facts))
+            case Planned(abort):
+                self._log.debug("sweep.planned", uploads=len(abort))
+            case LedgerNoticed(sentence):
+                self._log.warning("ledger.noticed", detail=sentence)
             case PageListed(where, uploads):
                 self._log.debug("page.listed", **_place(where), uploads=uploads)
             case RequestFinished(where, operation, seconds, code):

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from janitor.model import ContainerRef, Outcome, UploadResult
-from janitor.observe.events import ContainerFinished, Event, PageListed, UploadFinished
+from janitor.observe.events import ContainerListed, Event, PageListed, UploadFinished
 
 _FRAMES_PER_SECOND = 8
 
@@ -45,9 +45,9 @@ class Progress:
                 self._count_page(event)
             case UploadFinished(result):
                 self._count_upload(result)
-            case ContainerFinished(result):
+            case ContainerListed(where):
                 with self._lock:
-                    self._seen.add(result.where)
+                    self._seen.add(where)
                     self._done += 1
             case _:
                 pass
@@ -84,7 +84,7 @@ class Progress:
             seconds = self._listed_at - self._started
             rate = f" ({self._uploads / seconds:,.0f}/s)" if seconds > 0 else ""
             parts = [
-                f"containers {self._done:,}/{len(self._seen):,}",
+                f"containers listed {self._done:,}/{len(self._seen):,}",
                 f"pages {self._pages:,}",
                 f"uploads {self._uploads:,}{rate}",
                 *(f"{outcome} {self._outcomes[outcome]:,}" for outcome in sorted(self._outcomes)),

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,8 +37,9 @@ from janitor.errors import (
     Transient,
     Unexpected,
     UploadGone,
+    WrongIdentity,
 )
-from janitor.providers.base import KIND_OF_STATUS, require, retry_after
+from janitor.providers.base import KIND_OF_STATUS, Identity, require, retry_after
 from janitor.targets import AssumeRole, AwsIdentity, Execution, Reach
 
 Allow = Callable[[str, str], bool]
@@ -196,8 +197,10 @@ def _assume(session: botocore.session.Session, role: AssumeRole, access: Access)
     )
 
 
-def _require_whole(response_dict: Mapping[str, Any], **_: Any) -> None:
+def _require_whole(response_dict: Mapping[str, Any], operation_model: Any, **_: Any) -> None:
     """Refuse a success whose body is shorter than declared, which the SDK would accept."""
+    if operation_model.http.get("method") == "HEAD":
+        return
     declared = response_dict["headers"].get("content-length")
     body = response_dict["body"]
     if response_dict["status_code"] == 200 and declared is not None:  # noqa: PLR2004  # HTTP
@@ -293,3 +296,38 @@ def require_no_content(reply: Mapping[str, Any]) -> None:
     if status != 204:  # noqa: PLR2004  # HTTP
         message = f"the abort was answered with HTTP {status}, not 204"
         raise Unexpected(message, code="status", status=status)
+
+
+def identify(access: Access, endpoint: str, region: str | None, expected: str | None) -> Identity:
+    """Ask STS whose credentials these are.
+
+    A store of its own has no STS, unless the config names one. Where no
+    account is `expected`, not knowing it is no error; otherwise another
+    account raises WrongIdentity, and every failure to ask is raised.
+    """
+    if access.reach.endpoint_url is not None and access.identity.sts_endpoint_url is None:
+        return Identity(endpoint, region)
+    try:
+        account = _caller_account(access)
+    except ProviderError:
+        if expected is not None:
+            raise
+        return Identity(endpoint, region)
+    if expected not in {None, account}:
+        message = f"the credentials belong to account {account}, the config expects {expected}"
+        raise WrongIdentity(message, code="wrong_account")
+    return Identity(endpoint, region, account)
+
+
+def _caller_account(access: Access) -> str:
+    reach = replace(access.reach, endpoint_url=access.identity.sts_endpoint_url)
+    none = Codes(frozenset(), frozenset())
+    client = connect("sts", replace(access, reach=reach), _only_post)
+    with closing(client), errors_of("get_caller_identity", none):
+        reply = client.get_caller_identity()
+    require(reply.get("Account"), "no_witness", "the reply does not name the account")
+    return str(reply["Account"])
+
+
+def _only_post(method: str, _url: str) -> bool:
+    return method == "POST"

@@ -75,6 +75,15 @@ class ContainersPage:
     next: Marker | None
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are at a target: the account (None: unknown), the address and the region."""
+
+    endpoint: str = ""
+    region: str | None = None
+    account: str | None = None
+
+
 class Reader(Protocol):
     """Reads one container. Nothing in it can change anything at the provider."""
 
@@ -82,6 +91,9 @@ class Reader(Protocol):
     # Whether pages are sorted by key and can be asked for one key alone, so
     # that a page that was cut inside a key can be made sure of.
     can_list_one_key: bool
+    # Whether the store is known to keep an upload and the finished object of
+    # the same key apart, so that an abort cannot touch the object.
+    keeps_uploads_apart: bool
 
     def list_page(self, marker: Marker | None, *, key: str | None = None) -> Page:
         """List one page; with `key`, of the uploads whose key begins with exactly that."""
@@ -89,9 +101,18 @@ class Reader(Protocol):
     def list_parts(self, upload: Upload, marker: Marker | None) -> PartsPage:
         """List one page of an upload's parts; raise UploadGone when there is no such upload."""
 
+    def object_written(self, upload: Upload, /) -> datetime | None:
+        """Tell when the finished object was written that an abort might take with it.
+
+        None where there is none. Asked only where `keeps_uploads_apart` is False.
+        """
+
 
 class Connection(Protocol):
     """A way to one target; opening it makes no request."""
+
+    def identify(self) -> Identity:
+        """Tell who we are there; raise WrongIdentity where the config says otherwise."""
 
     def list_containers(self, marker: Marker | None) -> ContainersPage:
         """List one page of the account's containers."""
@@ -131,9 +152,14 @@ class ProviderModule(Protocol):
 
 def server_time(headers: Mapping[str, str]) -> datetime | None:
     """Read the Date header (lower-case names), None where it is missing or unreadable."""
+    return http_date(headers.get("date", ""))
+
+
+def http_date(text: str) -> datetime | None:
+    """Read a date of HTTP, None where it is unreadable or has no zone."""
     try:
-        moment = parsedate_to_datetime(headers["date"])
-    except (KeyError, OverflowError, ValueError):
+        moment = parsedate_to_datetime(text)
+    except (OverflowError, TypeError, ValueError):
         return None
     return moment if moment.utcoffset() is not None else None
 

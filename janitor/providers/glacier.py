@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from janitor.model import ContainerRef, Part, Upload
 from janitor.providers import aws
 from janitor.providers.base import (
     ContainersPage,
+    Identity,
     Marker,
     Page,
     PartsPage,
@@ -66,9 +68,8 @@ def _options(target: Target) -> GlacierOptions:
     return target.options
 
 
-def _client(options: GlacierOptions, execution: Execution, allow: aws.Allow) -> Any:
-    access = aws.Access(options.identity, options.reach, options.region, execution)
-    return aws.connect("glacier", access, allow)
+def _access(options: GlacierOptions, execution: Execution) -> aws.Access:
+    return aws.Access(options.identity, options.reach, options.region, execution)
 
 
 class GlacierConnection:
@@ -77,7 +78,15 @@ class GlacierConnection:
     def __init__(self, target: Target, execution: Execution) -> None:
         self._target = target
         self._options = _options(target)
-        self._client = _client(self._options, execution, aws.read_only)
+        self._access = _access(self._options, execution)
+        self._client = aws.connect("glacier", self._access, aws.read_only)
+
+    def identify(self) -> Identity:
+        """Tell whose credentials these are; by default they must be the vaults' owner's."""
+        owner = None if self._options.account_id == "-" else self._options.account_id
+        expected = self._options.identity.caller_account or owner
+        endpoint = str(self._client.meta.endpoint_url)
+        return aws.identify(self._access, endpoint, self._options.region, expected)
 
     def list_containers(self, marker: Marker | None) -> ContainersPage:
         """List one page of the account's vaults, ten at most."""
@@ -108,6 +117,7 @@ class GlacierReader:
     """Reads one vault."""
 
     can_list_one_key = False
+    keeps_uploads_apart = True
 
     def __init__(
         self, target: Target, options: GlacierOptions, client: Any, container: str
@@ -137,10 +147,16 @@ class GlacierReader:
         headers = _prove(reply, "Parts")
         _check_arn(reply.get("VaultARN"), self.where.container, self._options)
         same = reply.get("MultipartUploadId") == upload.upload_id
-        require(same, "wrong_upload", "the reply is about another upload")
+        if not same:  # asking again would not change it
+            message = "the reply is about another upload"
+            raise Unexpected(message, code="wrong_upload")
         parts = tuple(_part(entry) for entry in reply["Parts"])
         initiated, _ = initiated_of(reply.get("CreationDate"))
         return PartsPage(parts, _next(reply), initiated, server_time(headers))
+
+    def object_written(self, _upload: Upload) -> datetime | None:
+        """Tell None: archives have ids of their own, no abort can touch one."""
+        return None
 
     def _paged(self, marker: Marker | None) -> dict[str, str]:
         paged = self._arguments | {"limit": self._limit}
@@ -165,7 +181,7 @@ class GlacierAborter:
 
     def __init__(self, target: Target, execution: Execution) -> None:
         self._options = _options(target)
-        self._client = _client(self._options, execution, _only_abort)
+        self._client = aws.connect("glacier", _access(self._options, execution), _only_abort)
 
     def abort(self, upload: Upload) -> None:
         """Abort one upload; raise UploadGone where there is none."""

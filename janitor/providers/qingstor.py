@@ -40,6 +40,7 @@ from janitor.model import ContainerRef, Part, Upload, parse_time
 from janitor.providers.base import (
     KIND_OF_STATUS,
     ContainersPage,
+    Identity,
     Marker,
     Page,
     PartsPage,
@@ -202,6 +203,13 @@ class QingStorConnection:
         self._target = target
         self._wire = _Wire(target, execution)
 
+    def identify(self) -> Identity:
+        """Tell whose keys these are; the API has no question for that, so the key is the name."""
+        options = self._wire.options
+        protocol, host, port = _address(options)
+        account = options.credentials.access_key_id
+        return Identity(f"{protocol}://{host}:{port}", options.zone or None, account)
+
     def list_containers(self, marker: Marker | None) -> ContainersPage:
         """List one page of the account's buckets; the last page is the empty one."""
         options = self._wire.options
@@ -237,6 +245,8 @@ class QingStorReader:
     # The order within one key is not defined well enough to page by, but one
     # key can be asked for alone.
     can_list_one_key = True
+    # "Uploads with different ids do not affect each other", says the vendor.
+    keeps_uploads_apart = True
 
     def __init__(self, target: Target, wire: _Wire, container: str) -> None:
         self.where = ContainerRef(target.name, "qingstor", container)
@@ -283,6 +293,10 @@ class QingStorReader:
         parts = tuple(_part(entry) for entry in body["object_parts"] or ())
         following = Marker(upload_id=parts[-1].number) if parts else None
         return PartsPage(parts, following, server_time=server_time(headers))
+
+    def object_written(self, _upload: Upload) -> datetime | None:
+        """Tell None: the store keeps uploads and objects apart."""
+        return None
 
     def _upload(self, entry: Mapping[str, Any]) -> Upload:
         absent = (("description", ""), ("initiator", ""), ("storage_class", ""))

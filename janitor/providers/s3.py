@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 from xml.etree.ElementTree import ParseError
@@ -12,14 +13,16 @@ from xml.parsers.expat import ErrorString, errors
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from janitor.errors import WrongIdentity
+from janitor.errors import Unexpected, WrongIdentity
 from janitor.model import ContainerRef, Part, Upload, parse_time
 from janitor.providers import aws
 from janitor.providers.base import (
     ContainersPage,
+    Identity,
     Marker,
     Page,
     PartsPage,
+    http_date,
     require,
     require_content,
     server_time,
@@ -31,6 +34,8 @@ PERMISSIONS: Mapping[str, Sequence[str]] = {
     "list_containers": ("s3:ListAllMyBuckets",),
     "list_page": ("s3:ListBucketMultipartUploads",),
     "list_parts": ("s3:ListMultipartUploadParts",),
+    # Asked only of stores that are not known to keep uploads and objects apart.
+    "head_object": ("s3:GetObject",),
     "abort": ("s3:AbortMultipartUpload",),
 }
 
@@ -41,6 +46,7 @@ _LARGEST_PAGE = 1000
 # What expat says of a key that XML cannot carry, and not of a reply that was cut.
 _BEYOND_XML = frozenset({errors.XML_ERROR_INVALID_TOKEN, errors.XML_ERROR_BAD_CHAR_REF})
 _DIRECTORY_BUCKET_SUFFIX = "--x-s3"
+_ALIAS_SUFFIX = "-s3alias"
 
 
 def connect(target: Target, execution: Execution) -> S3Connection:
@@ -108,13 +114,20 @@ class _Clients:
 
     def _connect(self, region: str | None) -> Any:
         options = self.options
+        return aws.connect(
+            "s3",
+            self.access(region),
+            self._allow,
+            signature_version=options.signature_version,
+            s3={"addressing_style": options.addressing},
+        )
+
+    def access(self, region: str | None) -> aws.Access:
+        """Say whom to be and where."""
+        options = self.options
         # Compatible stores mostly do not care, but SigV4 needs a word.
         fallback = "us-east-1" if options.reach.endpoint_url is not None else None
-        access = aws.Access(options.identity, options.reach, region or fallback, self._execution)
-        addressing = {"addressing_style": options.addressing}
-        return aws.connect(
-            "s3", access, self._allow, signature_version=options.signature_version, s3=addressing
-        )
+        return aws.Access(options.identity, options.reach, region or fallback, self._execution)
 
     def arguments(self, bucket: str) -> dict[str, Any]:
         """Give what every request about a bucket carries."""
@@ -124,6 +137,17 @@ class _Clients:
         if self.options.request_payer:
             found["RequestPayer"] = "requester"
         return found
+
+
+def _keeps_uploads_apart(options: S3Options) -> bool:
+    """Say so only of AWS itself, or where the config vouches for the store."""
+    if options.finished_object_check == "auto":
+        return options.reach.endpoint_url is None
+    return options.finished_object_check == "never"
+
+
+def _is_access_point(container: str) -> bool:
+    return container.startswith("arn:") or container.endswith(_ALIAS_SUFFIX)
 
 
 def _region_told(error: ClientError) -> str | None:
@@ -139,6 +163,13 @@ class S3Connection:
     def __init__(self, target: Target, execution: Execution) -> None:
         self._target = target
         self._clients = _Clients(target, execution, aws.read_only)
+
+    def identify(self) -> Identity:
+        """Tell whose credentials these are."""
+        options, meta = self._clients.options, self._clients.of(None).meta
+        access = self._clients.access(options.region)
+        expected = options.identity.caller_account
+        return aws.identify(access, str(meta.endpoint_url), meta.region_name, expected)
 
     def list_containers(self, marker: Marker | None) -> ContainersPage:
         """List one page of the account's buckets, and learn their regions."""
@@ -179,6 +210,7 @@ class S3Reader:
         self._prefix = target.prefix
         self._page_size = target.page_size or _LARGEST_PAGE
         self._arguments = clients.arguments(container)
+        self.keeps_uploads_apart = _keeps_uploads_apart(clients.options)
 
     def list_page(self, marker: Marker | None, *, key: str | None = None) -> Page:
         """List one page of uploads.
@@ -221,10 +253,29 @@ class S3Reader:
             )
         headers = self._prove(reply)
         told = {name: reply.get(name) for name in named}
-        require(told == named, "wrong_upload", "the reply is about another upload")
+        if told != named:  # asking again would not change it
+            message = "the reply is about another upload"
+            raise Unexpected(message, code="wrong_upload")
         parts = tuple(_part(entry) for entry in reply.get("Parts", ()))
         following = _next_of_parts(reply) if reply["IsTruncated"] else None
         return PartsPage(parts, following, server_time=server_time(headers))
+
+    def object_written(self, upload: Upload) -> datetime | None:
+        """Ask for the object of this key; needs the right to read it."""
+        arguments = self._arguments | {"Key": upload.key}
+        with aws.errors_of("head_object", _CODES):
+            try:
+                reply = self._clients.in_its_region(
+                    self.where.container, lambda client: client.head_object(**arguments)
+                )
+            except ClientError as error:
+                # A HEAD has no body, and so no code but its status.
+                if error.response.get("Error", {}).get("Code") in {"404", "NoSuchKey"}:
+                    return None
+                raise
+        written = http_date(str(reply.get("LastModified", "")))
+        require(written, "no_witness", "the reply does not say when the object was written")
+        return written
 
     def _prove(self, reply: Mapping[str, Any]) -> Mapping[str, str]:
         headers = aws.proven(reply)
@@ -233,9 +284,9 @@ class S3Reader:
         require(witness, "no_witness", "the reply does not say whether it is truncated")
         told = reply.get("Bucket")
         require(told, "no_witness", "the reply does not name its bucket")
-        # Behind the ARN of an access point is a bucket that we do not know.
+        # Behind an access point is a bucket that we do not know.
         asked = self.where.container
-        if told != asked and not asked.startswith("arn:"):
+        if told != asked and not _is_access_point(asked):
             message = f"asked for bucket {asked}, the reply is about {told}"
             raise WrongIdentity(message, code="wrong_bucket")
         return headers

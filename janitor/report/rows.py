@@ -46,6 +46,7 @@ class ContainerRow(TypedDict):
     failed: int
     survived: int
     deferred: int
+    waiting: int
     bytes_stale: int
     bytes_freed: int
     oldest_initiated: str | None
@@ -129,6 +130,7 @@ def container_row(result: ContainerResult) -> ContainerRow:
         failed=result.failed,
         survived=result.survived,
         deferred=result.deferred,
+        waiting=result.waiting,
         bytes_stale=result.bytes_stale,
         bytes_freed=result.bytes_freed,
         oldest_initiated=_utc_or_none(result.oldest_initiated),

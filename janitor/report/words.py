@@ -32,12 +32,11 @@ KEPT_BECAUSE: Final[Mapping[Reason, str]] = {
 DONE: Final[Mapping[Outcome, str]] = {
     Outcome.ABORTED: "the provider accepted our abort",
     Outcome.ALREADY_GONE: "gone before our abort came",
-    Outcome.WITHHELD: "left untouched: stopped, or out of time",
+    Outcome.WITHHELD: "untouched: stopped, no time, or not planned",
     Outcome.FAILED: "the abort did not succeed",
     Outcome.SURVIVED: "abort accepted, but parts are still there",
 }
 WOULD_ABORT = "would be aborted; nothing was changed"
-DEFERRED = "a limit leaves them for a later run"
 
 ENDED: Final[Mapping[TargetOutcome, str]] = {
     TargetOutcome.COMPLETE: "listed to the end, and everything planned was tried",
@@ -89,14 +88,12 @@ def stale_counts(report: Report) -> list[tuple[str, int, str]]:
     meanings = {outcome.value: meaning for outcome, meaning in DONE.items()}
     if is_report_mode(report):
         meanings["withheld"] = WOULD_ABORT
-    meanings["deferred"] = DEFERRED
     counts = {
         "aborted": sum(row["aborted"] for row in report.targets),
         "already_gone": sum(row["already_gone"] for row in report.targets),
         "withheld": sum(row["withheld"] for row in report.targets),
         "failed": sum(row["failed"] for row in report.targets),
         "survived": sum(row["survived"] for row in report.targets),
-        "deferred": sum(row["deferred"] for row in report.targets),
     }
     return [(name, number, meanings[name]) for name, number in counts.items() if number]
 
@@ -106,6 +103,8 @@ def _sum(report: Report, stale: int) -> str:
     listed = counted(sum(row["listed"] for row in targets), "upload")
     held = size(sum(row["bytes_stale"] for row in targets))
     found = f"{listed} in {counted(len(targets), 'container')}, {count(stale)} stale ({held})"
+    if waiting := sum(row["waiting"] for row in targets):
+        found += f", {count(waiting)} of them in grace"
     if is_report_mode(report):
         return f"{found}, {count(sum(row['withheld'] for row in targets))} would be aborted."
     aborted = sum(row["aborted"] for row in targets)

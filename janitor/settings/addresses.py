@@ -50,7 +50,7 @@ def endpoint(url: str) -> str:
     match = _URL.fullmatch(url)
     if match is None:
         raise Unusable(_url_remedy(url))
-    _check_port(match["port"], lowest=1)
+    check_port(match["port"], lowest=1)
     host(match["host"])
     return url.removesuffix("/")
 
@@ -84,8 +84,15 @@ def listen(text: str) -> tuple[str, int]:
     if match is None or (match["host"].startswith("[") and not _addresses(_plain(match["host"]))):
         msg = "must be host:port: say for example 127.0.0.1:10079, 0.0.0.0:10079 or [::1]:10079"
         raise Unusable(msg)
-    _check_port(match["port"], lowest=0)
+    check_port(match["port"], lowest=0)
     return match["host"].strip("[]"), int(match["port"])
+
+
+def check_port(port: str | None, lowest: int) -> None:
+    """Check that a port exists; None is the default one."""
+    if port is not None and not lowest <= int(port) <= _LAST_PORT:
+        msg = f"has a port that does not exist: say one from {lowest} to {_LAST_PORT}"
+        raise Unusable(msg)
 
 
 def is_plain_http(url: str) -> bool:
@@ -130,12 +137,6 @@ def _ipv4(plain: str) -> list[Address]:
         return [ipaddress.IPv4Address(socket.inet_aton(plain))]
     except OSError:
         return []
-
-
-def _check_port(port: str | None, lowest: int) -> None:
-    if port is not None and not lowest <= int(port) <= _LAST_PORT:
-        msg = f"has a port that does not exist: say one from {lowest} to {_LAST_PORT}"
-        raise Unusable(msg)
 
 
 def _url_remedy(url: str) -> str:

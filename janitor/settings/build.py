@@ -9,13 +9,14 @@ from typing import Any
 from janitor.matching import Match
 from janitor.plan import Limits
 from janitor.policy import Policy, Rule
+from janitor.settings import ledger_url
 from janitor.settings.file_model import HttpModel, ScheduleModel
 from janitor.settings.merging import effective, floor_of, rules_of
 from janitor.settings.policy_models import PolicyModel, RuleModel
 from janitor.settings.sections import Sections, TargetSection
 from janitor.settings.target_checks import containers_of
 from janitor.settings.target_models import AssumeRoleModel, GlacierModel, QingStorModel, S3Model
-from janitor.settings.types import Http, Log, Schedule, Settings
+from janitor.settings.types import DEFAULT_LEDGER, Http, Log, Schedule, Settings
 from janitor.targets import (
     AssumeRole,
     AwsIdentity,
@@ -43,6 +44,7 @@ def build(
     return Settings(
         targets=targets,
         mode=usable["mode"] or "report",
+        ledger=_ledger(usable["ledger"]),
         schedule=_schedule(usable["schedule"] or ScheduleModel()),
         limits=Limits(**_said(usable["limits"])),
         execution=Execution(**_said(usable["execution"])),
@@ -54,6 +56,10 @@ def build(
 def _said(section: Any) -> dict[str, Any]:
     """Give what a section says; the frozen types know the rest."""
     return {} if section is None else section.said()
+
+
+def _ledger(said: str | None) -> str | None:
+    return None if said == ledger_url.NONE else said or DEFAULT_LEDGER
 
 
 def _schedule(section: ScheduleModel) -> Schedule:
@@ -110,16 +116,17 @@ def _options(section: TargetSection, credentials: Credentials | None, base: Path
     )
     match section:
         case GlacierModel():
-            identity = AwsIdentity(section.profile, credentials, _role(section.assume_role))
+            identity = _identity(section, credentials)
             return GlacierOptions(section.region, section.account_id or "-", reach, identity)
         case S3Model():
-            identity = AwsIdentity(section.profile, credentials, _role(section.assume_role))
+            identity = _identity(section, credentials)
             names = (
                 "region",
                 "addressing",
                 "signature_version",
                 "expected_owner",
                 "request_payer",
+                "finished_object_check",
             )
             return S3Options(reach=reach, identity=identity, **_only(section, names))
         case QingStorModel():
@@ -138,8 +145,21 @@ def _qingstor(
     return QingStorOptions(section.zone or "", credentials, reach=reach, **said)
 
 
-def _role(section: AssumeRoleModel | None) -> AssumeRole | None:
-    return None if section is None else AssumeRole(**section.said())
+def _identity(section: GlacierModel | S3Model, credentials: Credentials | None) -> AwsIdentity:
+    return AwsIdentity(
+        profile=section.profile,
+        credentials=credentials,
+        assume_role=_role(section.assume_role, section.sts_endpoint_url),
+        caller_account=section.caller_account,
+        sts_endpoint_url=section.sts_endpoint_url,
+    )
+
+
+def _role(section: AssumeRoleModel | None, sts_endpoint_url: str | None) -> AssumeRole | None:
+    if section is None:
+        return None
+    sts = section.sts_endpoint_url or sts_endpoint_url
+    return AssumeRole(**{**section.said(), "sts_endpoint_url": sts})
 
 
 def _only(section: TargetSection, names: tuple[str, ...]) -> dict[str, Any]:

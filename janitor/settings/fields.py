@@ -18,7 +18,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from janitor.matching import Pattern, PatternError
-from janitor.settings import addresses, quantities, timetable
+from janitor.settings import addresses, ledger_url, quantities, timetable
 from janitor.settings.environment import Filled
 from janitor.settings.quantities import Unusable
 
@@ -182,13 +182,6 @@ def version(value: object) -> int:
     return value
 
 
-def ledger(value: object) -> None:
-    """Read `none`: a ledger is not part of this version."""
-    if value != "none":
-        msg = "the ledger is not part of this version yet: say ledger: none"
-        raise Unusable(msg)
-
-
 def not_yet(value: object) -> None:
     """Take nothing: the name is reserved."""
     if value is not None and value not in ([], {}):
@@ -254,6 +247,13 @@ def _or(constant: object, pattern: str) -> dict[str, Any]:
 _TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1}
 _ANY_TEXT: Mapping[str, Any] = {"type": "string"}
 _NOTHING: Mapping[str, Any] = {"enum": [None, [], {}]}
+_LEDGER: Mapping[str, Any] = {
+    "anyOf": [
+        {"const": ledger_url.NONE},
+        _pattern_json(ledger_url.SQLITE),
+        _pattern_json(ledger_url.POSTGRES),
+    ]
+}
 
 # None stands for "not said" in all that follow, and cannot be said: a setting
 # that takes an explicit null is written as `Type | None` where it is used.
@@ -291,5 +291,5 @@ Account = Annotated[str | None, Read(account, _pattern_json(ACCOUNT))]
 AccountOrOwn = Annotated[str | None, Read(account_or_own, _pattern_json(f"-|{ACCOUNT}"))]
 Rate = Annotated[float | None, Read(rate, {"type": "number", "exclusiveMinimum": 0})]
 Version = Annotated[int, Read(version, {"const": 1})]
-Ledger = Annotated[None, Read(ledger, {"const": "none"})]
+Ledger = Annotated[str | None, Read(ledger_url.read, _LEDGER)]
 NotYet = Annotated[None, Read(not_yet, _NOTHING)]

@@ -10,12 +10,13 @@ from janitor.settings.sections import Sections
 
 
 def check_file(sections: Sections) -> Iterator[Finding]:
-    """Check the schedule against itself, and the limits against the mode."""
+    """Check the schedule against itself, and the limits against mode and ledger."""
     schedule = sections.usable.get("schedule")
     if schedule is not None:
         yield from _check_schedule(schedule)
     limits = sections.usable.get("limits")
-    if limits is not None and sections.usable.get("mode") == "enforce":
+    enforced = sections.usable.get("mode") == "enforce"
+    if limits is not None and enforced and sections.has_no_ledger:
         yield from _check_limits(limits)
 
 
@@ -31,6 +32,6 @@ def _check_limits(limits: LimitsModel) -> Iterator[Finding]:
     if limits.aborts_per_day is not None:
         yield Finding(
             ("limits", "aborts_per_day"),
-            "needs the ledger with mode: enforce, which is not part of this version yet: "
-            "use aborts_per_run",
+            "needs a ledger with mode: enforce, because earlier runs are counted there: "
+            "say ledger: sqlite:///janitor.db, or use aborts_per_run instead",
         )

@@ -24,6 +24,7 @@ from janitor.settings.fields import (
 from janitor.settings.policy_models import PolicyModel
 from janitor.settings.section import Section, optional, required
 from janitor.settings.target_models import AnyTarget
+from janitor.settings.types import DEFAULT_LEDGER
 
 _NOT_YET = "Not part of this version yet"
 
@@ -45,7 +46,7 @@ class LimitsModel(Section):
 
     aborts_per_run: Annotated[int | None, number(0)] | None = optional("Most aborts of one run")
     aborts_per_day: Annotated[int | None, number(0)] | None = optional(
-        "Most aborts in 24 h; needs the ledger, which is not part of this version yet"
+        "Most aborts in 24 h, over all runs; counted in the ledger"
     )
     share_of_listed: Share | None = optional(
         "Touch nothing on a target if more than this share of it would go", examples=["50%"]
@@ -115,7 +116,11 @@ class FileModel(Section):
             "enforce",
         ),
     ] = optional("report: look and change nothing; enforce: abort what is stale", "report")
-    ledger: Ledger = optional("none: this version keeps no memory between runs", "none")
+    ledger: Ledger = optional(
+        "What is remembered between runs: sqlite:///PATH, relative to the current directory (with "
+        "four slashes absolute), or postgresql+psycopg://user@host/database; none: nothing",
+        DEFAULT_LEDGER,
+    )
     schedule: ScheduleModel = optional("When janitor serve sweeps")
     policy: PolicyModel = optional("What makes an upload stale, on every target")
     limits: LimitsModel = optional("How much one run may do; null is unlimited, 0 is none")

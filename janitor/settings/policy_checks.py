@@ -31,7 +31,7 @@ def check_policies(sections: Sections) -> Iterator[Finding]:
         yield from _check_finds_targets(sections, path, rule)
     yield from _check_rule_names(sections)
     yield from _check_floors(sections)
-    if sections.usable.get("mode") == "enforce":
+    if sections.usable.get("mode") == "enforce" and sections.has_no_ledger:
         yield from _check_grace(sections)
         yield from _check_glacier_idleness(sections)
 
@@ -172,8 +172,9 @@ def _check_grace(sections: Sections) -> Iterator[Finding]:
             at = path if path[0] == "targets" or sections.policy.model_fields_set else ("mode",)
             found[path] = Finding(
                 path,
-                "needs the ledger with mode: enforce, which is not part of this version yet: say "
-                "grace: 0 to do without (then the first run that sees a stale upload may abort it)",
+                "needs a ledger with mode: enforce, because without one nobody knows when an "
+                "upload was first seen: say ledger: sqlite:///janitor.db, or grace: 0 to do "
+                "without (then the first run that sees a stale upload may abort it)",
                 at=at,
             )
     yield from found.values()
@@ -187,9 +188,10 @@ def _check_glacier_idleness(sections: Sections) -> Iterator[Finding]:
         if target.provider == "glacier" and effective("idle_for", own, sections.policy) is not None:
             yield Finding(
                 ("targets", index, "policy", "idle_for"),
-                "would keep everything with mode: enforce, because Glacier tells no part times and "
-                "one run cannot prove idleness: say policy: {idle_for: off} on this target to "
-                "judge by age alone",
+                "needs a ledger with mode: enforce, because Glacier tells no part times and only "
+                "parts that are the same in two sightings prove idleness: say "
+                "ledger: sqlite:///janitor.db, or policy: {idle_for: off} on this target to judge "
+                "by age alone",
             )
 
 

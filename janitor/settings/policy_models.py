@@ -72,6 +72,7 @@ class PolicyModel(Section):
         "Time without a new part, in h, d or w; off: judge by age alone", "24h"
     )
     grace: Grace = optional(
-        "Time between the first sighting of an upload and its abort; 0: none", "24h"
+        "Time between the first sighting of an upload, kept in the ledger, and its abort; 0: none",
+        "24h",
     )
     rules: list[RuleModel] = optional("Exceptions, in order: the first that matches decides", [])

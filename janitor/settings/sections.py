@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from janitor.settings import ledger_url
 from janitor.settings.file_model import FileModel
 from janitor.settings.policy_models import PolicyModel, RuleModel
 from janitor.settings.problems import Finding, KeyPath
@@ -38,6 +39,11 @@ class Sections:
         if "policy" not in self.usable:
             return None
         return self.usable["policy"] or PolicyModel()
+
+    @property
+    def has_no_ledger(self) -> bool:
+        """Whether the file asks for no ledger; not if what it says of one is broken."""
+        return self.usable.get("ledger") == ledger_url.NONE
 
     def policy_of(self, index: int) -> PolicyModel:
         """Give what one target says of its own; nothing by default."""

@@ -39,6 +39,7 @@ _FOREIGN = {
     ("", "dry-run"): "say mode: report to change nothing",
     ("glacier", "buckets"): "Glacier has vaults: say vaults",
     ("glacier", "prefix"): "Glacier's uploads have no key, so no prefix: use vaults, or a rule",
+    ("glacier", "finished_object_check"): "Glacier's archives are never overwritten: remove it",
     ("glacier", "addressing"): "Glacier has one form of address: remove the key",
     ("s3", "vaults"): "S3 has buckets: say buckets",
     ("s3", "zone"): "S3 has regions: say region",

@@ -11,6 +11,7 @@ from typing import Any
 
 from janitor.matching import Match, Pattern
 from janitor.policy import FLOOR, Policy, Rule
+from janitor.settings.ledger_url import NONE, without_passwords
 from janitor.settings.quantities import write_duration, write_share, write_size
 from janitor.settings.scalars import resolve
 from janitor.settings.types import Http, Schedule, Settings
@@ -51,7 +52,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
     return {
         "version": 1,
         "mode": settings.mode,
-        "ledger": "none" if settings.ledger is None else settings.ledger,
+        "ledger": NONE if settings.ledger is None else without_passwords(settings.ledger),
         "schedule": _schedule(settings.schedule),
         "limits": {
             "aborts_per_run": _limit(settings.limits.aborts_per_run),
@@ -133,6 +134,7 @@ def _options(target: Target) -> dict[str, Any]:
                 "signature_version": options.signature_version,
                 "expected_owner": options.expected_owner,
                 "request_payer": options.request_payer,
+                "finished_object_check": options.finished_object_check,
             }
             return own_s3 | _identity(options.identity) | _reach(options.reach, http=http)
         case QingStorOptions() as options:
@@ -144,8 +146,10 @@ def _says_http(target: Target) -> bool:
     urls = [options.reach.endpoint_url]
     if isinstance(options, QingStorOptions):
         urls.append(f"{options.protocol}:")
-    elif options.identity.assume_role is not None:
-        urls.append(options.identity.assume_role.sts_endpoint_url)
+    else:
+        urls.append(options.identity.sts_endpoint_url)
+        role = options.identity.assume_role
+        urls.append(None if role is None else role.sts_endpoint_url)
     return any(url is not None and url.lower().startswith("http:") for url in urls)
 
 
@@ -174,6 +178,8 @@ def _identity(identity: AwsIdentity) -> dict[str, Any]:
             "session_name": role.session_name,
             "sts_endpoint_url": role.sts_endpoint_url,
         },
+        "caller_account": identity.caller_account,
+        "sts_endpoint_url": identity.sts_endpoint_url,
     }
 
 

@@ -122,6 +122,14 @@ def _check_aws(path: KeyPath, target: GlacierModel | S3Model) -> Iterator[Findin
     sts = target.assume_role.sts_endpoint_url if target.assume_role is not None else None
     if sts is not None and not _is_safe(sts, target):
         yield Finding((*path, "assume_role", "sts_endpoint_url"), _PLAIN_HTTP)
+    if target.sts_endpoint_url is not None and not _is_safe(target.sts_endpoint_url, target):
+        yield Finding((*path, "sts_endpoint_url"), _PLAIN_HTTP)
+    if None not in (target.caller_account, target.endpoint_url) and not target.sts_endpoint_url:
+        sentence = (
+            "cannot be checked: with endpoint_url nobody knows where STS is, "
+            "say sts_endpoint_url too, or remove it"
+        )
+        yield Finding((*path, "caller_account"), sentence)
 
 
 def _is_aws(region: str) -> bool:

@@ -84,7 +84,9 @@ class AssumeRoleModel(Section):
     session_name: Annotated[
         str | None, shape(r"[A-Za-z0-9_+=,.@-]{2,64}", "must be 2 to 64 letters, digits or _+=,.@-")
     ] = optional("Names our sessions in CloudTrail", "upload-janitor")
-    sts_endpoint_url: Endpoint | None = optional("STS to ask, instead of the region's own")
+    sts_endpoint_url: Endpoint | None = optional(
+        "STS to ask for the role; instead of the target's sts_endpoint_url, or the region's own"
+    )
 
 
 class AwsModel(KeysModel):
@@ -92,6 +94,10 @@ class AwsModel(KeysModel):
 
     profile: Text | None = optional("Profile of ~/.aws/config")
     assume_role: AssumeRoleModel | None = optional("IAM role to assume before the first call")
+    caller_account: Account | None = optional(
+        "Account that the credentials must belong to, asked of STS: 12 digits in quotes"
+    )
+    sts_endpoint_url: Endpoint | None = optional("STS to ask, instead of the region's own")
     session_token: SecretText = optional("Token of temporary credentials, as ${VARIABLE}")
     session_token_file: Text = optional("File with the token; relative to this file")
 
@@ -153,6 +159,13 @@ class S3Model(AwsModel):
         "Account that must own the buckets: 12 digits in quotes"
     )
     request_payer: Bool = optional("Pay for requests to requester-pays buckets", default=False)
+    finished_object_check: Annotated[
+        Literal["auto", "always", "never"] | None,
+        choice("say auto, always or never", "auto", "always", "never"),
+    ] = optional(
+        "Look for a newer finished object before each abort; auto: on every store but AWS itself",
+        "auto",
+    )
     buckets: list[Entry] = required(
         "Names of buckets, access point ARNs, or globs (* and ?), which mean discovery",
         minItems=1,

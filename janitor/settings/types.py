@@ -9,6 +9,8 @@ from typing import Literal
 from janitor.plan import Limits
 from janitor.targets import Execution, Target
 
+DEFAULT_LEDGER = "sqlite:///janitor.db"
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -39,11 +41,15 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that a config file says, defaults written out."""
+    """Everything that a config file says, defaults written out.
+
+    `ledger` is the URL of the janitor's memory; None means that it has none,
+    which a file must ask for. It is not printed: it may hold a password.
+    """
 
     targets: tuple[Target, ...]
     mode: Literal["report", "enforce"] = "report"
-    ledger: str | None = None
+    ledger: str | None = field(default=None, repr=False)
     schedule: Schedule = field(default_factory=Schedule)
     limits: Limits = field(default_factory=Limits)
     execution: Execution = field(default_factory=Execution)

@@ -96,6 +96,20 @@ def test_an_account_that_cannot_be_learned_is_no_change(ledger: Ledger) -> None:
     assert frozenset({"lake"}) == other.changed_targets
 
 
+def test_a_target_that_cannot_be_reached_is_no_change(ledger: Ledger) -> None:
+    """A run that was stopped before it knew where it is costs no grace, and hides no move."""
+    nowhere = replace(LAKE_HEADER, endpoint="", region="", account=None)
+    moved = replace(LAKE_HEADER, endpoint="https://elsewhere.example")
+    ledger.begin(header_of("run-1", LAKE_HEADER))
+    stopped = ledger.begin(header_of("run-2", nowhere))
+    back = ledger.begin(header_of("run-3", LAKE_HEADER))
+    ledger.begin(header_of("run-4", nowhere))
+    other = ledger.begin(header_of("run-5", moved))
+
+    assert frozenset() == stopped.changed_targets == back.changed_targets
+    assert {"lake"} == other.changed_targets
+
+
 def test_history_tells_how_runs_ended(ledger: Ledger) -> None:
     """A run that was cut off has no end."""
     ledger.begin(header_of("run-1"))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.report_samples import ARCHIVE, LAKE, troubled_sweep
 
-from janitor.observe.events import ContainerFinished, Event, PageListed
+from janitor.observe.events import ContainerListed, Event, PageListed
 from janitor.observe.progress import Progress
 
 
@@ -42,8 +42,8 @@ def test_the_line_says_how_far_the_listing_is() -> None:
     progress(PageListed(ARCHIVE, 0))
     clock.seconds = 200.0
 
-    assert "containers 0/0 · pages 0 · uploads 0" == before
-    assert "containers 0/2 · pages 3 · uploads 2,500 (1,250/s)" == progress.line()
+    assert "containers listed 0/0 · pages 0 · uploads 0" == before
+    assert "containers listed 0/2 · pages 3 · uploads 2,500 (1,250/s)" == progress.line()
 
 
 def test_the_line_says_what_was_done() -> None:
@@ -53,7 +53,7 @@ def test_the_line_says_what_was_done() -> None:
         progress(event)
 
     assert (
-        "containers 4/4 · pages 1 · uploads 3"
+        "containers listed 4/4 · pages 1 · uploads 3"
         " · aborted 31 · already_gone 1 · failed 1 · survived 1 · withheld 1"
     ) == progress.line()
 
@@ -66,7 +66,7 @@ def test_a_terminal_sees_the_line_and_keeps_nothing_of_it(monkeypatch: pytest.Mo
     with Progress(stream, Clock()) as progress:
         progress(PageListed(LAKE, 3))
 
-    assert "containers 0/1 · pages 1 · uploads 3" in stream.getvalue()
+    assert "containers listed 0/1 · pages 1 · uploads 3" in stream.getvalue()
     assert stream.getvalue().endswith("\x1b[1A\x1b[2K")
 
 
@@ -77,19 +77,20 @@ def test_a_file_sees_nothing() -> None:
         for event in troubled_sweep():
             progress(event)
 
-    assert ("", "containers 0/0 · pages 0 · uploads 0") == (stream.getvalue(), progress.line())
+    assert ("", "containers listed 0/0 · pages 0 · uploads 0") == (
+        stream.getvalue(),
+        progress.line(),
+    )
 
 
 def test_many_threads_may_tell_at_once() -> None:
     """Every event counts once."""
     progress = Progress(Terminal(), Clock())
-    finished = troubled_sweep()[-2]
-    assert isinstance(finished, ContainerFinished)
-    events: list[Event] = [PageListed(LAKE, 2), finished] * 1000
+    events: list[Event] = [PageListed(LAKE, 2), ContainerListed(ARCHIVE)] * 1000
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(progress, events))
 
-    assert "containers 1,000/2 · pages 1,000 · uploads 2,000" == progress.line()
+    assert "containers listed 1,000/2 · pages 1,000 · uploads 2,000" == progress.line()
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,7 @@ def test_a_narrow_terminal_keeps_every_number() -> None:
     """Below 72 columns the terminal wraps; we never cut."""
     text = printed(troubled_sweep(), 30)
 
-    assert "12,352     36       31  12,316    77.7 GiB  74.7 GiB" in text
+    assert "12,352     36       31  12,317    77.7 GiB  74.7 GiB" in text
 
 
 @pytest.mark.parametrize("width", [72, 80, 100, 120, 200])

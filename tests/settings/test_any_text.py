@@ -47,7 +47,9 @@ SCALARS = st.one_of(
     st.sampled_from(
         ["7d", "36h", "12h", "0", "off", "none", "keep", "report", "enforce", "s3", "*", "("]
     ),
-    st.sampled_from(["50%", "1GiB", "${X}", "${Y:-3}", "http://[::1]", "17 * * * *", "a-b"]),
+    st.sampled_from(
+        ["50%", "1GiB", "${X}", "${Y:-3}", "http://[::1]", "17 * * * *", "sqlite:///a"]
+    ),
 )
 VALUES = st.recursive(
     SCALARS,

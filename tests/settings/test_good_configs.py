@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from support.settings_samples import ARCHIVE, LAKE, MEDIA, Load, errors_by_schema
+from support.settings_samples import ARCHIVE, LAKE, MEDIA, Load, Refuse, errors_by_schema
 
 from janitor.matching import Match, Pattern
 from janitor.plan import Limits
@@ -37,7 +37,7 @@ ENVIRON = {"QINGSTOR_ACCESS_KEY_ID": "AKID", "QINGSTOR_SECRET_ACCESS_KEY": "SECR
 FULL = """\
 version: 1
 mode: report
-ledger: none
+ledger: postgresql+psycopg://janitor:${PGPASSWORD:-SECRET}@db.example:5433/janitor?sslmode=verify-full
 schedule:
   cron: "17 */6 * * *"
   timezone: UTC
@@ -64,6 +64,7 @@ targets:
     provider: glacier
     region: us-west-2
     account_id: "012345678901"
+    caller_account: "210987654321"
     vaults: [examplevault, "backup-*"]
   - name: media
     provider: qingstor
@@ -79,6 +80,7 @@ targets:
     exclude: ["*-logs"]
     profile: prod
     assume_role: {role_arn: "arn:aws:iam::012345678901:role/janitor", external_id: x-1}
+    sts_endpoint_url: https://sts.example/
     expected_owner: "012345678901"
     policy:
       stale_after: 3d
@@ -92,6 +94,7 @@ targets:
     addressing: path
     ca_file: /etc/ssl/minio.pem
     buckets: [uploads]
+    finished_object_check: never
     unsafe_min_age: 1h
     policy: {stale_after: 2h, idle_for: off, grace: 0}
 http: {listen: "[::1]:10080", tls_cert: null, tls_key: null, basic_auth_users_file: null}
@@ -125,7 +128,7 @@ def test_a_full_config_means_exactly_this(load_text: Load, tmp_path: Path) -> No
     (tmp_path / "secrets" / "qingstor").write_text("SECRET\n")
     expected = Settings(
         mode="report",
-        ledger=None,
+        ledger="postgresql+psycopg://janitor:SECRET@db.example:5433/janitor?sslmode=verify-full",
         schedule=Schedule("17 */6 * * *", None, "UTC", timedelta(minutes=5), at_start=True),
         limits=Limits(aborts_per_run=1000, aborts_per_day=5000, share_of_listed=Fraction(1, 8)),
         targets=(
@@ -133,7 +136,11 @@ def test_a_full_config_means_exactly_this(load_text: Load, tmp_path: Path) -> No
                 "archive",
                 "glacier",
                 ("examplevault", "backup-*"),
-                GlacierOptions("us-west-2", "012345678901"),
+                GlacierOptions(
+                    "us-west-2",
+                    "012345678901",
+                    identity=AwsIdentity(caller_account="210987654321"),
+                ),
                 Policy(rules=COMMON_RULES),
             ),
             Target(
@@ -152,7 +159,12 @@ def test_a_full_config_means_exactly_this(load_text: Load, tmp_path: Path) -> No
                     region="eu-west-1",
                     identity=AwsIdentity(
                         profile="prod",
-                        assume_role=AssumeRole("arn:aws:iam::012345678901:role/janitor", "x-1"),
+                        assume_role=AssumeRole(
+                            "arn:aws:iam::012345678901:role/janitor",
+                            "x-1",
+                            sts_endpoint_url="https://sts.example",
+                        ),
+                        sts_endpoint_url="https://sts.example",
                     ),
                     expected_owner="012345678901",
                 ),
@@ -176,6 +188,7 @@ def test_a_full_config_means_exactly_this(load_text: Load, tmp_path: Path) -> No
                 S3Options(
                     reach=Reach("https://minio.example:9000", "/etc/ssl/minio.pem"),
                     addressing="path",
+                    finished_object_check="never",
                 ),
                 Policy(
                     stale_after=timedelta(hours=2),
@@ -197,8 +210,9 @@ def test_a_full_config_means_exactly_this(load_text: Load, tmp_path: Path) -> No
 
 
 def test_the_smallest_config_means_the_defaults() -> None:
-    """What is left out has the defaults of the frozen types, and no others."""
-    expected = Settings(targets=(Target("everything", "s3", ("*",), S3Options(), Policy()),))
+    """What is left out has the defaults of the frozen types, and there is a ledger."""
+    everything = Target("everything", "s3", ("*",), S3Options(), Policy())
+    expected = Settings(targets=(everything,), ledger="sqlite:///janitor.db")
 
     actual = load(CONFIG / "minimal.yaml", {})
 
@@ -254,6 +268,15 @@ ACCEPTED = {
     "a zone": "schedule: {timezone: Europe/Berlin}",
     "null for cron": "schedule: {cron: null}",
     "jitter as the number 0": "schedule: {jitter: 0}",
+    "no ledger": "ledger: none",
+    "no ledger, from the environment": "ledger: '${LEDGER:-none}'",
+    "a ledger from the environment": "ledger: '${LEDGER:-sqlite:///janitor.db}'",
+    "a ledger elsewhere": "ledger: sqlite:////var/lib/the janitor/janitor.db",
+    "a ledger on a server": "ledger: postgresql+psycopg://janitor@db.example/janitor",
+    "everything in report mode": "ledger: none\npolicy: {grace: 7d}\nlimits: {aborts_per_day: 9}",
+    "everything with a ledger": (
+        "mode: enforce\npolicy: {grace: 7d, idle_for: 2d}\nlimits: {aborts_per_day: 9}"
+    ),
     "limits of nothing": (
         "limits: {aborts_per_run: 0, aborts_per_day: 0, bytes_per_run: 0, share_of_listed: 0%}"
     ),
@@ -335,15 +358,64 @@ def test_qingstor_can_be_addressed_in_every_way(load_text: Load) -> None:
 
 
 def test_enforce_without_a_ledger_has_to_be_said(load_text: Load) -> None:
-    """mode: enforce works once grace is 0 and Glacier is judged by age alone."""
+    """Without a ledger, mode: enforce works once grace is 0 and Glacier is judged by age alone."""
     text = (
-        f"version: 1\nmode: enforce\npolicy: {{grace: 0}}\n{ARCHIVE}    policy: {{idle_for: off}}\n"
+        "version: 1\nmode: enforce\nledger: none\npolicy: {grace: 0}\n"
+        f"{ARCHIVE}    policy: {{idle_for: off}}\n"
     )
 
     settings = load_text(text)
 
-    assert settings.mode == "enforce"
+    assert (settings.mode, settings.ledger) == ("enforce", None)
     assert settings.targets[0].policy == Policy(idle_for=None, grace=timedelta(0))
+
+
+@pytest.mark.parametrize("target", [LAKE, ARCHIVE, MEDIA])
+def test_enforce_needs_no_other_word_with_a_ledger(target: str, load_text: Load) -> None:
+    """The defaults, grace among them, are fit to abort with, on Glacier too."""
+    settings = load_text(f"version: 1\nmode: enforce\nlimits: {{aborts_per_day: 5000}}\n{target}")
+
+    assert (settings.mode, settings.ledger) == ("enforce", "sqlite:///janitor.db")
+    assert settings.targets[0].policy == Policy()
+
+
+def test_a_broken_ledger_is_not_said_to_be_missing(refuse: Refuse) -> None:
+    """Who misspells a ledger wants one: only the misspelling is told."""
+    said = refuse(f"version: 1\nmode: enforce\nledger: mysql://db/janitor\n{ARCHIVE}")
+
+    assert said.startswith("janitor.yaml:3:9: ledger: is no kind of database")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_roles_own_sts_goes_before_the_targets(load_text: Load) -> None:
+    """The target's is for whoever has no other, null included."""
+    text = (
+        f"version: 1\n{LAKE}    sts_endpoint_url: https://a.example\n    assume_role:\n"
+        "      role_arn: arn:aws:iam::012345678901:role/janitor\n      sts_endpoint_url: {}\n"
+    )
+
+    roles = [identity_of(load_text(text.format(own))).assume_role for own in ("https://b", "null")]
+
+    assert [role and role.sts_endpoint_url for role in roles] == ["https://b", "https://a.example"]
+
+
+def test_the_caller_can_be_asked_for_on_a_store_with_an_sts(load_text: Load) -> None:
+    """With both, caller_account goes together with endpoint_url."""
+    settings = load_text(
+        f"version: 1\n{LAKE}    endpoint_url: https://minio.example:9000\n"
+        '    caller_account: "012345678901"\n    sts_endpoint_url: http://localhost:9001\n'
+    )
+
+    assert identity_of(settings) == AwsIdentity(
+        caller_account="012345678901", sts_endpoint_url="http://localhost:9001"
+    )
+
+
+def identity_of(settings: Settings) -> AwsIdentity:
+    """Give the identity of the first target, which is of AWS."""
+    options = settings.targets[0].options
+    assert isinstance(options, S3Options | GlacierOptions)
+    return options.identity
 
 
 def test_a_relative_file_is_beside_the_config(load_text: Load, tmp_path: Path) -> None:

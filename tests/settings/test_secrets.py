@@ -21,6 +21,8 @@ HOLDERS = {
     "session_token": LAKE + KEYS.format(id="A", secret="S", token="{}"),
     "glacier": ARCHIVE + KEYS.format(id="A", secret="{}", token="T"),
     "qingstor": BARE + "    access_key_id: A\n    secret_access_key: {}\n",
+    "ledger": "ledger: postgresql+psycopg://me:{}@db.example/janitor\n" + LAKE,
+    "ledger's query": "ledger: postgresql+psycopg:///janitor?password={}\n" + LAKE,
     "proxy_url": LAKE + "    proxy_url: http://user:{}@proxy.example:3128\n",
 }
 # What people put where a secret belongs.
@@ -133,5 +135,6 @@ def test_settings_with_secrets_can_be_printed_but_not_sent(load_text: Load) -> N
     settings = load_text(f"version: 1\n{HOLDERS['secret_access_key'].format(CANARY)}")
 
     assert CANARY not in repr(settings)
+    assert CANARY not in repr(load_text(f"version: 1\n{HOLDERS['ledger'].format(CANARY)}"))
     with pytest.raises(TypeError):
         pickle.dumps(settings)

@@ -47,9 +47,21 @@ CONFIGS = {
     "execution": f"version: 1\nexecution: {{requests_per_second: 0.5, run_timeout: 61s}}\n{LAKE}",
     "http": f'version: 1\nhttp: {{listen: "[::]:80"}}\nlog: {{format: json}}\n{LAKE}',
     "low floor": f"version: 1\n{LAKE}    unsafe_min_age: 3h\n    policy: {{stale_after: 5h}}\n",
-    "enforce": (
-        f"version: 1\nmode: enforce\npolicy: {{grace: 0}}\n{ARCHIVE}    policy: {{idle_for: off}}\n"
+    "enforce": f"version: 1\nmode: enforce\n{ARCHIVE}",
+    "enforce without a ledger": (
+        "version: 1\nmode: enforce\nledger: none\npolicy: {grace: 0}\n"
+        f"{ARCHIVE}    policy: {{idle_for: off}}\n"
     ),
+    "ledger in an odd place": f"version: 1\nledger: 'sqlite:///a $${{b}} #: é.db'\n{LAKE}",
+    "ledger on a server": (
+        "version: 1\nledger: 'postgresql+psycopg://me:***@[::1]:5433/j?a=b&password=***'\n" + LAKE
+    ),
+    "caller": (
+        f"version: 1\n{ARCHIVE}    endpoint_url: http://localhost:1\n"
+        '    caller_account: "012345678901"\n    sts_endpoint_url: http://sts.example\n'
+        "    allow_http: true\n"
+    ),
+    "finished objects": f"version: 1\n{LAKE}    finished_object_check: always\n",
     "rules of one": f"version: 1\n{LAKE}    policy: {{rules: [{RULE.format('a', 'b')}]}}\n",
     "rules of two": (
         f"version: 1\npolicy: {{rules: [{RULE.format('c', '**')}]}}\n{LAKE}"
@@ -59,6 +71,10 @@ CONFIGS = {
     "role": (
         f"version: 1\n{LAKE}    assume_role: {{role_arn: 'arn:aws:iam::012345678901:role/a/b',"
         " external_id: x-1, session_name: me, sts_endpoint_url: 'http://localhost:1'}\n"
+    ),
+    "role by the target's STS": (
+        f"version: 1\n{LAKE}    assume_role: {{role_arn: 'arn:aws:iam::012345678901:role/a/b'}}\n"
+        "    sts_endpoint_url: https://sts.example\n"
     ),
     "reach": (
         f"version: 1\n{LAKE}    endpoint_url: http://minio.example:9000\n    allow_http: true\n"
@@ -112,6 +128,20 @@ def test_a_proxy_keeps_its_password(load_text: Load) -> None:
     text = text.replace("pass@word", "password")
 
     assert "proxy_url: http://***@proxy.example:3128\n" in show(load_text(text)).replace('"', "")
+
+
+def test_a_ledger_keeps_its_password(load_text: Load) -> None:
+    """Where the ledger is, and as whom, is shown; the passwords are not, wherever they stand."""
+    url = (
+        "postgresql+psycopg://me:p:w@db.example/janitor?sslmode=require&p%61ssword=p&sslpassword=w"
+    )
+
+    shown = show(load_text(f"version: 1\nledger: {url}\n{LAKE}"))
+
+    assert (
+        'ledger: "postgresql+psycopg://me:***@db.example/janitor'
+        '?sslmode=require&p%61ssword=***&sslpassword=***"\n'
+    ) in shown
 
 
 def test_short_thresholds_are_shown_in_hours(load_text: Load) -> None:

@@ -71,13 +71,14 @@ def test_the_machines_own_address_is_refused_in_every_spelling(host: str, scheme
         addresses.endpoint(f"{scheme}://{host}:80")
 
 
-@pytest.mark.parametrize("key", ["proxy_url", "host", "sts"])
+@pytest.mark.parametrize("key", ["proxy_url", "host", "sts", "role's sts"])
 def test_other_keys_refuse_it_too(key: str, refuse: Refuse) -> None:
     """Proxies, hosts and STS get requests as endpoints do."""
     lines = {
         "proxy_url": f"{LAKE}    proxy_url: http://u:p@169.254.169.254:80\n",
         "host": f"{MEDIA}    host: 169.254.169.254\n",
-        "sts": (
+        "sts": f"{LAKE}    sts_endpoint_url: http://169.254.169.254\n",
+        "role's sts": (
             f"{LAKE}    assume_role:\n      role_arn: arn:aws:iam::012345678901:role/j\n"
             "      sts_endpoint_url: https://[fe80::1]\n"
         ),

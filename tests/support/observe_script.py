@@ -84,7 +84,7 @@ RESULTS = (
         TargetOutcome.CAPPED,
         listed=5,
         stale=4,
-        kept={Reason.FUTURE_DATE: 1},
+        kept={Reason.FUTURE_DATE: 1, Reason.LIMIT: 1},
         failed=1,
         survived=1,
         withheld=1,

@@ -19,6 +19,7 @@ from janitor.model import (
 )
 from janitor.observe.events import (
     ContainerFinished,
+    ContainerListed,
     Event,
     PageListed,
     SweepFinished,
@@ -109,6 +110,7 @@ def events_of(
     return [
         SweepStarted("01JD3W8Q", mode, NOW, 3),
         PageListed(ARCHIVE, 3),
+        *(ContainerListed(result.where) for result in containers),
         *(UploadFinished(result) for result in uploads),
         *(ContainerFinished(result) for result in containers),
         finished,
@@ -241,7 +243,7 @@ def _lake() -> ContainerResult:
         73.0625,
         listed=12_345,
         stale=32,
-        kept={Reason.YOUNG: 12_311, Reason.PROTECTED: 1, Reason.ACTIVE: 1},
+        kept={Reason.YOUNG: 12_311, Reason.PROTECTED: 1, Reason.ACTIVE: 1, Reason.LIMIT: 1},
         aborted=30,
         failed=1,
         deferred=1,

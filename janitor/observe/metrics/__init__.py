@@ -27,7 +27,7 @@ from janitor.plan import Limits
 
 # Withheld is not among them: nothing was done.
 DONE = (Outcome.ABORTED, Outcome.ALREADY_GONE, Outcome.FAILED, Outcome.SURVIVED)
-OPERATIONS = ("list_containers", "list_page", "list_parts", "abort")
+OPERATIONS = ("identify", "list_containers", "list_page", "list_parts", "head_object", "abort")
 LIMITS = tuple(limit.name for limit in fields(Limits))
 MISSED = ("busy", "late")
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

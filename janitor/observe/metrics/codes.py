@@ -23,6 +23,7 @@ _OURS = frozenset(
         "status",
         "unknown",
         "unreadable",
+        "wrong_account",
         "wrong_bucket",
         "wrong_upload",
         "wrong_vault",
@@ -70,6 +71,7 @@ _AWS = frozenset(
         "ThrottledException",
         "Throttling",
         "ThrottlingException",
+        "TokenRefreshRequired",
         "TooManyRequestsException",
         "UnrecognizedClientException",
     }

@@ -1,0 +1,72 @@
+"""A server that never comes to an end does not keep a sweep from ending."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: 100000\r\n\r\n<"
+CONFIG = """\
+version: 1
+ledger: none
+execution: {{run_timeout: 1s, target_timeout: 1s, connect_timeout: 1s, read_timeout: 1s}}
+targets:
+  - name: drip
+    provider: s3
+    endpoint_url: http://127.0.0.1:{port}
+    addressing: path
+    access_key_id: id
+    secret_access_key: secret
+    buckets: [bucket]
+"""
+
+
+@contextmanager
+def dripping() -> Iterator[int]:
+    """Serve one byte every now and then, for as long as anybody reads."""
+    over = threading.Event()
+
+    def drip(client: socket.socket) -> None:
+        with suppress(OSError), client:
+            client.recv(65536)
+            client.sendall(HEAD)
+            while not over.wait(0.2):
+                client.sendall(b" ")
+
+    def accept(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                threading.Thread(target=drip, args=(client,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        accepting = threading.Thread(target=accept, args=(listener,))
+        accepting.start()
+        yield listener.getsockname()[1]
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        accepting.join(10)
+
+
+def test_a_server_that_drips_for_ever_is_given_up(tmp_path: Path) -> None:
+    """The process ends, says why, and does not look like a success."""
+    file = tmp_path / "janitor.yaml"
+    with dripping() as port:
+        file.write_text(CONFIG.format(port=port), encoding="utf-8")
+        done = subprocess.run(  # noqa: S603  # our own program
+            [sys.executable, "-m", "janitor", "scan", "-c", file],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    assert 1 == done.returncode
+    assert "sweep.hung" in done.stderr
