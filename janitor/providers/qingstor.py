@@ -52,11 +52,12 @@ from janitor.providers.base import (
 )
 from janitor.targets import Execution, QingStorOptions, Target
 
+# The actions that a bucket policy knows; listing buckets is for the account itself.
 PERMISSIONS: Mapping[str, Sequence[str]] = {
-    "list_containers": ("list_buckets",),
-    "list_page": ("list_multipart_uploads",),
+    "list_containers": (),
+    "list_page": ("list_multipart",),
     "list_parts": ("list_multipart",),
-    "abort": ("abort_multipart_upload",),
+    "abort": ("abort_multipart",),
 }
 
 _KIND_OF_CODE: Mapping[str, type[ProviderError]] = {
