@@ -95,10 +95,11 @@ class _Runner:
         try:
             finished = self._sweep()
         except BaseException:  # noqa: BLE001  # in its thread nobody else would hear of it
+            # Asked at once: a stop that comes while this is logged cut nothing short.
+            self.cut_short = self._stop.is_set()
             self._log.exception("sweep.crashed")
             self._metrics.sweep_crashed()
             self._health.sweep_ended(crashed=True)
-            self.cut_short = self._stop.is_set()
         else:
             self._health.sweep_ended(crashed=False)
             outcomes = {result.outcome for result in finished.results}
