@@ -24,6 +24,7 @@ from janitor.model import (
     Upload,
     Verdict,
     is_naive_time,
+    later,
 )
 from janitor.plan import Limits, make_plan
 from janitor.policy import FUTURE_TOLERANCE, Policy, Rule, Terms, idle_threshold, possible_terms
@@ -160,7 +161,7 @@ def _age(evidence: Evidence, terms: Sequence[Terms]) -> Step:
     assert initiated is not None  # noqa: S101  # for mypy: the date passed
     old = evidence.now - initiated
     limit = f"stale_after {_span(strictest.stale_after)} of {strictest.rule}"
-    ended = _shown(_later(initiated, strictest.stale_after))
+    ended = _shown(later(initiated, strictest.stale_after))
     if old > strictest.stale_after:
         return Step("age", Answer.PASS, (f"{_aged(old)} old; {limit} ended {ended}",))
     return Step("age", Answer.KEEP, (f"{_aged(old)} old; {limit} ends {ended}",))
@@ -188,7 +189,7 @@ def _idle(evidence: Evidence, policy: Policy, terms: Sequence[Terms]) -> Step:
     newest = _newest(upload, activity)
     if idle_for is not None and newest is not None and evidence.now - newest <= idle_for:
         says = f"{_life(evidence, newest)}; idle_for {_span(idle_for)}"
-        return Step("idle", Answer.KEEP, (f"{says} ends {_shown(_later(newest, idle_for))}",))
+        return Step("idle", Answer.KEEP, (f"{says} ends {_shown(later(newest, idle_for))}",))
     if activity is None:
         return Step("idle", Answer.OPEN, (_NOT_ASKED,))
     if idle_for is None:
@@ -239,7 +240,7 @@ def _grace(evidence: Evidence, policy: Policy) -> Step:
         f"first seen {_shown(known.first_seen)}, {_ago(evidence, known.first_seen)}",
         f"in run {known.first_run}",
         f"parts unchanged since {_shown(known.unchanged_since)}",
-        f"{grace} {ends} {_shown(_later(known.first_seen, policy.grace))}",
+        f"{grace} {ends} {_shown(later(known.first_seen, policy.grace))}",
     )
     return Step("grace", Answer.KEEP if waiting else Answer.PASS, says)
 
@@ -296,13 +297,6 @@ def _whole_size(activity: Activity | None) -> int | None:
 def _newest(upload: Upload, activity: Activity | None) -> datetime | None:
     signs = (upload.initiated, None if activity is None else activity.last_part)
     return max((sign for sign in signs if sign is not None), default=None)
-
-
-def _later(moment: datetime, by: timedelta) -> datetime:
-    try:
-        return moment + by
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
 
 
 def _shown(moment: datetime) -> str:

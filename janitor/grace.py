@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from janitor.model import Activity, Decision, Reason, Verdict
+from janitor.model import Activity, Decision, Reason, Verdict, later
 from janitor.policy import Policy, idle_threshold, judge
 
+# What may become stale by waiting: stale already, or (Glacier) not yet proven idle.
+WORTH_A_MARK = frozenset({Reason.STALE, Reason.ACTIVITY_UNKNOWN})
 WAITING = frozenset({Reason.FIRST_SIGHTING, Reason.IN_GRACE})
 
 
@@ -75,7 +77,7 @@ def _with_proof(decision: Decision, policy: Policy, now: datetime, mark: Mark) -
 
 
 def _after_grace(decision: Decision, grace: timedelta, now: datetime, mark: Mark) -> Decision:
-    eligible_at = max(decision.eligible_at or now, _later(mark.first_seen, grace))
+    eligible_at = max(decision.eligible_at or now, later(mark.first_seen, grace))
     if not mark.seen_before:
         reason = Reason.FIRST_SIGHTING
     elif grace and now - mark.first_seen <= grace:
@@ -83,10 +85,3 @@ def _after_grace(decision: Decision, grace: timedelta, now: datetime, mark: Mark
     else:
         return replace(decision, eligible_at=eligible_at)
     return replace(decision, verdict=Verdict.KEEP, reason=reason, eligible_at=eligible_at)
-
-
-def _later(moment: datetime, by: timedelta) -> datetime:
-    try:
-        return moment + by
-    except OverflowError:
-        return datetime.max.replace(tzinfo=moment.tzinfo)

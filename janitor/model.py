@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 KEYED_PROVIDERS = frozenset({"qingstor", "s3"})
@@ -251,6 +251,22 @@ def size_of(decision: Decision) -> int:
     """Give the bytes that an upload is known to hold, 0 where nothing is known."""
     activity = decision.activity
     return 0 if activity is None or activity.size is None else activity.size
+
+
+def later(moment: datetime, by: timedelta) -> datetime:
+    """Add without falling over the end of the calendar: a threshold can be 1,000,000 days."""
+    try:
+        return moment + by
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def earlier(moment: datetime, by: timedelta) -> datetime:
+    """Take off without falling over the beginning of the calendar."""
+    try:
+        return moment - by
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def parse_time(text: str | None) -> datetime | None:

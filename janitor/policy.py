@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from janitor.matching import Match, Ternary
 from janitor.model import (
@@ -19,6 +19,7 @@ from janitor.model import (
     Upload,
     Verdict,
     is_naive_time,
+    later,
 )
 
 FLOOR = timedelta(hours=24)
@@ -181,17 +182,9 @@ def _eligible_at(upload: Upload, terms: Terms, activity: Activity | None) -> dat
     waits = [(upload.initiated, terms.stale_after)] + [
         (sign, terms.idle_for) for sign in _signs_of_life(upload, activity)
     ]
-    return max(_later(since, by) for since, by in waits if since is not None and by is not None)
+    return max(later(since, by) for since, by in waits if since is not None and by is not None)
 
 
 def _latest(moments: Sequence[datetime | None]) -> datetime | None:
     known = [moment for moment in moments if moment is not None]
     return max(known) if len(known) == len(moments) else None
-
-
-def _later(moment: datetime, by: timedelta) -> datetime:
-    """Add without falling over the end of the calendar: a threshold can be 1,000,000 days."""
-    try:
-        return moment + by
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)

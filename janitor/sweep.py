@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from janitor.engine.act import Executor
 from janitor.engine.activity import Checker
 from janitor.engine.calls import Caller, Deadline
-from janitor.engine.discover import ALL, discover, is_glob
+from janitor.engine.discover import ALL, discover
 from janitor.engine.memory import RunLedger
 from janitor.engine.pool import bounded_map
 from janitor.engine.reconcile import Reconciler
@@ -49,7 +49,7 @@ from janitor.observe.events import (
 )
 from janitor.plan import Limits, Plan, make_plan
 from janitor.providers.base import Aborter, Connection, Identity, Reader
-from janitor.targets import Execution, Target
+from janitor.targets import Execution, Target, is_glob
 
 NO_LEDGER = "no ledger and no grace: a run can abort what it sees for the first time"
 # A container, and a key ("" on Glacier) and upload id in it.

@@ -9,6 +9,11 @@ from typing import Literal
 from janitor.policy import Policy
 
 
+def is_glob(name: str) -> bool:
+    """Whether a container's name in the config asks for discovery."""
+    return "*" in name or "?" in name
+
+
 class Secret:
     """A value that can be used but not seen: it prints as stars, whoever prints it."""
 

@@ -16,7 +16,7 @@ from janitor import providers, settings
 from janitor.commands.signals import stopping
 from janitor.commands.sweep import Printing, log_to_stderr
 from janitor.engine.calls import Caller, Deadline, RateLimit
-from janitor.engine.discover import ALL, discover, is_glob
+from janitor.engine.discover import ALL, discover
 from janitor.engine.inspect import Inspector, Pages
 from janitor.engine.tally import EXIT_INCOMPLETE, EXIT_INTERRUPTED
 from janitor.errors import JanitorError
@@ -29,7 +29,7 @@ from janitor.report.explained import explanation_lines, explanations_json
 from janitor.report.text import counted, visible
 from janitor.settings.types import Settings
 from janitor.sweep import DAY
-from janitor.targets import Target
+from janitor.targets import Target, is_glob
 from janitor.wiring import hide_secrets, steady, utc_now
 
 EXIT_NOT_FOUND = 1

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -18,7 +18,7 @@ from janitor.commands.sweep import Printing, log_to_stderr, print_sweep
 from janitor.engine.tally import EXIT_COMPLETE, EXIT_INTERRUPTED
 from janitor.ledger import open_ledger
 from janitor.ledger.types import RunHeader
-from janitor.model import Decision
+from janitor.model import Decision, later
 from janitor.observe.events import Event, Planned, SweepFinished
 from janitor.planfile import PlanFile, PlannedTarget, decode, encode, planned
 from janitor.report.plan_words import written
@@ -60,7 +60,7 @@ class Planner:
         return PlanFile(
             run_id=header.run_id,
             created_at=header.started_at,
-            expires_at=_later(header.started_at, lifetime),
+            expires_at=later(header.started_at, lifetime),
             version=header.version,
             config_fingerprint=header.config_fingerprint,
             targets=tuple(PlannedTarget(**asdict(target)) for target in header.targets),
@@ -120,10 +120,3 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def _later(moment: datetime, by: timedelta) -> datetime:
-    try:
-        return moment + by
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)

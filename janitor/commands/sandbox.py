@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from janitor.commands.signals import stopping
-from janitor.sandbox import POPULATION, Sandbox
+from janitor.sandbox import POPULATION, Sandbox, run
 
 WITHOUT_LEDGER = {
     "LEDGER": "none             # together with grace: 0, the first run may already abort",
@@ -48,13 +48,18 @@ def run_sandbox(
 ) -> int:
     """Serve until a signal comes; give the exit code."""
     population = None if empty else seed or POPULATION
-    with stopping() as stop, Sandbox.start(host=host, ports=ports, seed=population) as sandbox:
+    served: list[Sandbox] = []
+
+    def announce(sandbox: Sandbox) -> None:
+        served.append(sandbox)
         if write_config is not None:
             write_config.write_text(config_for(sandbox), encoding="utf-8")
         click.echo(_how_to(sandbox, write_config))
-        stop.event.wait()
-        for accusation in sandbox.accusations:
-            click.echo(f"accused: {accusation.why}", err=True)
+
+    with stopping() as stop:
+        run(host, ports, population, announce, stop.event)
+    for accusation in served[0].accusations:
+        click.echo(f"accused: {accusation.why}", err=True)
     return 0
 
 

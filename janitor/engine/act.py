@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from janitor.engine.activity import Checked, Checker, unknown
 from janitor.engine.calls import Caller, Deadline
+from janitor.engine.looks import object_at_risk
 from janitor.engine.memory import Memory
 from janitor.errors import (
     DeadlineExceeded,
@@ -156,17 +157,12 @@ class Executor:
     def _may_harm_an_object(self, upload: Upload) -> bool:
         """Whether an abort might take a finished object with it; a failed look counts as yes."""
         reader = self.checker.reader
-        if reader.keeps_uploads_apart or upload.initiated is None:
-            return False
         try:
-            written = self.caller.call(
-                upload.where, "head_object", lambda: reader.object_written(upload), self.deadline
-            )
+            return object_at_risk(reader, self.caller, self.deadline, upload) is not None
         except DeadlineExceeded:
             raise
         except ProviderError:
             return True
-        return written is not None and written >= upload.initiated.replace(microsecond=0)
 
     def _request_while_stale(self, look: _Look, lost: list[Transient | Incomplete]) -> None:
         """Send the abort; look again before every try that had to wait for its turn."""

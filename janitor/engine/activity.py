@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from janitor.engine.calls import Caller, Deadline
 from janitor.engine.clock import require_true_clock
@@ -19,6 +19,7 @@ from janitor.model import (
     Reason,
     Upload,
     Verdict,
+    earlier,
 )
 from janitor.policy import Policy, idle_threshold, judge
 from janitor.providers.base import Marker, PartsPage, Reader
@@ -73,7 +74,7 @@ class Checker:
 
     def _read(self, upload: Upload, clocks: list[datetime], *, finish: bool) -> Activity | Reason:
         idle_for = idle_threshold(upload, self.policy)
-        recent = None if idle_for is None else _earlier(self.now(), idle_for)
+        recent = None if idle_for is None else earlier(self.now(), idle_for)
         seen = Activity(known=True, complete=True, size=0)
         digest = hashlib.sha256()
         for page in pages(lambda marker: self._page(upload, marker, finish=finish), PARTS_PAGE_CAP):
@@ -130,10 +131,3 @@ def _with_part(seen: Activity, part: Part, upload: Upload) -> Activity:
 
 def _keep(upload: Upload, reason: Reason) -> Decision:
     return Decision(upload, Verdict.KEEP, reason, rule="evidence")
-
-
-def _earlier(moment: datetime, by: timedelta) -> datetime:
-    try:
-        return moment - by
-    except OverflowError:
-        return datetime.min.replace(tzinfo=moment.tzinfo)

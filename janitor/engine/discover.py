@@ -7,15 +7,10 @@ from janitor.engine.paging import pages
 from janitor.matching import Pattern, Ternary
 from janitor.model import ContainerRef
 from janitor.providers.base import Connection, ContainersPage, Marker
-from janitor.targets import Target
+from janitor.targets import Target, is_glob
 
 # No container can have this name, so that it can stand for all of them.
 ALL = "*"
-
-
-def is_glob(name: str) -> bool:
-    """Whether a name of the config asks for discovery."""
-    return "*" in name or "?" in name
 
 
 def discover(

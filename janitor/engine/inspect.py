@@ -13,17 +13,15 @@ from typing import Protocol
 
 from janitor.engine.activity import Checked, Checker, unknown
 from janitor.engine.calls import Caller, Deadline
-from janitor.engine.clock import require_true_clock
-from janitor.engine.paging import uploads
+from janitor.engine.looks import RemembersScans, contradicted, listed, object_at_risk
 from janitor.errors import ProviderError
 from janitor.evidence import Budget, Evidence, Known, Listing, Place
-from janitor.grace import Mark, settle
-from janitor.ledger.types import LastScan, Sighting
+from janitor.grace import WORTH_A_MARK, Mark, settle
+from janitor.ledger.types import Sighting
 from janitor.model import ContainerRef, Decision, Reason, Upload, Verdict
 from janitor.observe.events import Event, RequestFinished
 from janitor.policy import Policy, judge, may_be_stale
-from janitor.providers.base import Marker, Page, Reader
-from janitor.suspicion import is_suspicious
+from janitor.providers.base import Reader
 
 _TROUBLE = {
     Reason.VANISHED: "the provider knows no such upload any more",
@@ -31,11 +29,8 @@ _TROUBLE = {
 }
 
 
-class Remembered(Protocol):
+class Remembered(RemembersScans, Protocol):
     """What is asked of the ledger; raises LedgerError."""
-
-    def last_scan(self, where: ContainerRef) -> LastScan | None:
-        """Give the last believed listing of a container."""
 
     def sightings(
         self,
@@ -87,15 +82,15 @@ class Inspector:
         listing says why it must not be believed.
         """
         found: list[Upload] = []
-        before, listed, doubt = self.pages.uploads, 0, None
+        before, count, doubt = self.pages.uploads, 0, None
         try:
-            for batch in self._batches(reader):
-                listed += len(batch)
+            for batch in listed(reader, self.caller, self.deadline, self.now):
+                count += len(batch)
                 found += filter(wanted, batch)
-            doubt = self._doubt(reader.where, listed)
+            doubt = self._doubt(reader.where, count)
         except ProviderError as error:
             doubt = f"{type(error).__name__}: {error}"
-        return Listing(reader.where, listed, self.pages.uploads - before, doubt), found
+        return Listing(reader.where, count, self.pages.uploads - before, doubt), found
 
     def inspect(self, reader: Reader, upload: Upload, listing: Listing) -> Evidence:
         """Judge one upload like a sweep, and keep all that this is based on."""
@@ -123,22 +118,9 @@ class Inspector:
             budget=self.budget,
         )
 
-    def _batches(self, reader: Reader) -> Iterable[list[Upload]]:
-        def proven(marker: Marker | None, key: str | None) -> Page:
-            page = reader.list_page(marker, key=key)
-            require_true_clock(self.now(), page.server_time)
-            return page
-
-        def list_page(marker: Marker | None, key: str | None) -> Page:
-            return self.caller.call(
-                reader.where, "list_page", lambda: proven(marker, key), self.deadline
-            )
-
-        return uploads(list_page, can_list_one_key=reader.can_list_one_key)
-
-    def _doubt(self, where: ContainerRef, listed: int) -> str | None:
-        last = None if self.memory is None else self.memory.last_scan(where)
-        if last is None or not is_suspicious(listed, last.listed, last.aborted_since, last.doubts):
+    def _doubt(self, where: ContainerRef, count: int) -> str | None:
+        last = contradicted(self.memory, where, count)
+        if last is None:
             return None
         return f"{last.listed} were listed at {last.at:%F %T} UTC, too many to be gone"
 
@@ -165,7 +147,7 @@ class Inspector:
         """Add the sightings, where a sweep would have marked the upload."""
         if self.memory is None or decision.activity is None:
             return decision
-        if decision.reason not in {Reason.STALE, Reason.ACTIVITY_UNKNOWN}:
+        if decision.reason not in WORTH_A_MARK:
             return decision
         now, fingerprint = self.now(), decision.activity.fingerprint
         mark = Mark(now, seen_before=False, unchanged_since=now, fingerprint=fingerprint)
@@ -180,19 +162,12 @@ class Inspector:
 
     def _finished(self, reader: Reader, decision: Decision) -> tuple[datetime | None, str | None]:
         """Look for a finished object that an abort might take with it, as the abort would."""
-        upload = decision.upload
-        if reader.keeps_uploads_apart or decision.verdict is Verdict.KEEP:
+        if decision.verdict is Verdict.KEEP:
             return None, None
         try:
-            written = self.caller.call(
-                upload.where, "head_object", lambda: reader.object_written(upload), self.deadline
-            )
+            return object_at_risk(reader, self.caller, self.deadline, decision.upload), None
         except ProviderError as error:
             return None, f"{type(error).__name__}: {error}"
-        began = upload.initiated
-        if written is None or began is None or written < began.replace(microsecond=0):
-            return None, None
-        return written, None
 
 
 def _trouble(checked: Checked) -> str | None:

@@ -12,9 +12,8 @@ from itertools import islice
 
 from janitor.engine.activity import Checked, Checker, unknown
 from janitor.engine.calls import Caller, Deadline
-from janitor.engine.clock import require_true_clock
+from janitor.engine.looks import contradicted, listed
 from janitor.engine.memory import Memory
-from janitor.engine.paging import uploads
 from janitor.engine.pool import bounded_map
 from janitor.errors import (
     ClockSkewed,
@@ -23,7 +22,7 @@ from janitor.errors import (
     JanitorError,
     WrongIdentity,
 )
-from janitor.grace import WAITING, Mark, settle
+from janitor.grace import WAITING, WORTH_A_MARK, Mark, settle
 from janitor.ledger.types import Seen
 from janitor.model import (
     EARLIEST_PLAUSIBLE,
@@ -38,13 +37,11 @@ from janitor.model import (
 )
 from janitor.observe.events import ContainerCrashed, Observer, PageListed, UploadFinished
 from janitor.policy import Policy, judge, may_be_stale
-from janitor.providers.base import Marker, Page, Reader
-from janitor.suspicion import PATIENCE, is_suspicious
+from janitor.providers.base import Reader
+from janitor.suspicion import PATIENCE
 
 # Candidates are remembered in batches: one fsync each.
 BATCH = 1000
-# What may become stale by waiting: stale already, or (Glacier) not yet proven idle.
-_WORTH_A_MARK = frozenset({Reason.STALE, Reason.ACTIVITY_UNKNOWN})
 
 
 @dataclass(slots=True)
@@ -108,10 +105,8 @@ class Surveyor:
 
     def _is_believed(self, survey: Survey) -> bool:
         """Compare with the last listing that was believed; a doubtful one changes no mark."""
-        last = self.memory.last_scan(survey.where) if self.memory is not None else None
+        last = contradicted(self.memory, survey.where, survey.listed)
         if last is None:
-            return True
-        if not is_suspicious(survey.listed, last.listed, last.aborted_since, last.doubts):
             return True
         survey.outcome = TargetOutcome.SUSPICIOUS_EMPTY
         survey.error = (
@@ -123,25 +118,11 @@ class Surveyor:
     def _candidates(self, survey: Survey, deadline: Deadline) -> Iterator[Upload]:
         reader = survey.reader
         assert reader is not None  # noqa: S101  # for mypy: survey() has set it
-
-        def list_page(marker: Marker | None, key: str | None) -> Page:
-            return self.caller.call(
-                reader.where,
-                "list_page",
-                lambda: self._with_true_clock(reader.list_page(marker, key=key)),
-                deadline,
-            )
-
-        for batch in uploads(list_page, can_list_one_key=reader.can_list_one_key):
+        for batch in listed(reader, self.caller, deadline, self.now):
             for upload in batch:
                 if self._needs_a_look(survey, upload):
                     yield upload
             self.tell(PageListed(reader.where, len(batch)))
-
-    def _with_true_clock(self, page: Page) -> Page:
-        """Refuse to judge ages by a clock that the provider contradicts."""
-        require_true_clock(self.now(), page.server_time)
-        return page
 
     def _needs_a_look(self, survey: Survey, upload: Upload) -> bool:
         survey.listed += 1
@@ -202,7 +183,7 @@ class Surveyor:
                 decision.upload, decision.activity.fingerprint, decision.activity.size
             )
             for decision in decisions
-            if decision.reason in _WORTH_A_MARK and decision.activity is not None
+            if decision.reason in WORTH_A_MARK and decision.activity is not None
         }
         sightings = self.memory.sight(survey.where, self.run_id, self.now(), seen.values())
         return {

@@ -49,11 +49,6 @@ NAMINGS = {
 COMPATIBLE = Naming("bucket", r"A-Za-z0-9_.\-", "letters, digits, _ . and -", 1, 255, arns=True)
 
 
-def is_glob(name: str) -> bool:
-    """Whether a name means discovery."""
-    return "*" in name or "?" in name
-
-
 def objection(name: str, naming: Naming) -> str | None:
     """Say why a name or glob can match no container, and what to write; None if it can."""
     if name.startswith("arn:") and naming.arns:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from janitor.matching import Pattern, Ternary
 from janitor.policy import FLOOR
 from janitor.settings import addresses
-from janitor.settings.names import COMPATIBLE, NAMINGS, is_glob, objection
+from janitor.settings.names import COMPATIBLE, NAMINGS, objection
 from janitor.settings.problems import Finding, KeyPath
 from janitor.settings.sections import Sections, TargetSection
 from janitor.settings.target_models import GlacierModel, QingStorModel, S3Model
+from janitor.targets import is_glob
 
 _AWS_REGION_PARTS = 3
 _PLAIN_HTTP = "would send requests in the clear: say https, or allow_http: true on this target"

@@ -18,7 +18,7 @@ from support.oracle import Caps, Terms, Wrong
 from support.troubles import Amnesia, Race, Strike, Trouble, WrongClock
 
 from janitor import policy as judging
-from janitor.engine import act, survey
+from janitor.engine import act, looks, survey
 from janitor.engine.act import Executor
 from janitor.grace import Mark, settle
 from janitor.ledger.ledger import Ledger
@@ -107,12 +107,12 @@ def _forgetful_limits(patch: Patch) -> None:
 
 def _gullible(patch: Patch) -> None:
     """Believe an empty listing."""
-    patch.setattr(survey, "is_suspicious", lambda *_: False)
+    patch.setattr(looks, "is_suspicious", lambda *_: False)
 
 
 def _no_clock(patch: Patch) -> None:
     """Never look at the provider's clock."""
-    patch.setattr(survey, "require_true_clock", lambda *_: None)
+    patch.setattr(looks, "require_true_clock", lambda *_: None)
     patch.setattr("janitor.engine.activity.require_true_clock", lambda *_: None)
 
 
