@@ -157,6 +157,7 @@ class Target:
 
     `containers` are exact names or globs (a glob means discovery), `exclude`
     are globs that take away again. `page_size` None is the provider's own.
+    `price_per_gib_month` None is the price of the whole config.
     """
 
     name: str
@@ -167,6 +168,7 @@ class Target:
     exclude: tuple[str, ...] = ()
     prefix: str = ""
     page_size: int | None = None
+    price_per_gib_month: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ import click
 
 from janitor import settings
 from janitor.commands.signals import stopping
-from janitor.commands.watchdog import watchdog
 from janitor.engine.tally import EXIT_INTERRUPTED
 from janitor.observe import logs
 from janitor.observe.progress import Progress
@@ -24,6 +23,7 @@ from janitor.report.as_json import write_json, write_jsonl
 from janitor.report.as_markdown import write_markdown
 from janitor.report.record import Recorder
 from janitor.report.rows import Report
+from janitor.service.watchdog import watchdog
 from janitor.settings.types import Settings
 from janitor.wiring import Sweeper, hide_secrets, utc_now
 
