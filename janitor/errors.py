@@ -3,6 +3,7 @@
 * JanitorError
   + ConfigError          the operator must fix a file
   + Interrupted          a signal asked us to stop; nothing is wrong
+    - NotLeader          another janitor may be at work: this one must not act
   + ProviderError        a provider call failed; carries the provider's own code
     - Transient          worth another try
       . Throttled        the same, and the provider asked for fewer requests
@@ -28,6 +29,10 @@ class ConfigError(JanitorError):
 
 class Interrupted(JanitorError):  # noqa: N818  # a stop that was asked for is not an error
     """A stop was requested, and we are between two requests."""
+
+
+class NotLeader(Interrupted):
+    """We do not surely hold the Lease, so somebody else may be acting."""
 
 
 class ProviderError(JanitorError):

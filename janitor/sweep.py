@@ -22,7 +22,7 @@ from janitor.engine.tally import Tally, exit_code, result_of
 from janitor.errors import DeadlineExceeded, Interrupted, JanitorError
 from janitor.grace import alive
 from janitor.ledger.errors import LedgerError, Locked
-from janitor.ledger.types import Beginning, OpenIntent, RunHeader, TargetHeader
+from janitor.ledger.types import Beginning, OpenIntent, RunHeader, Spent, TargetHeader
 from janitor.model import (
     ContainerRef,
     ContainerResult,
@@ -34,6 +34,7 @@ from janitor.model import (
     Verdict,
 )
 from janitor.observe.events import (
+    BudgetCounted,
     ContainerCrashed,
     ContainerFinished,
     ContainerListed,
@@ -79,7 +80,8 @@ class Run:
     `ledger` None means that nothing is remembered; `only` names the uploads
     that may be aborted, with what their part sets must still be, None means
     any. `vet` hears who and where everybody is before anything is recorded or
-    listed; what it raises ends the run.
+    listed; what it raises ends the run. `permit` is asked before every abort
+    and raises Interrupted where this process must not act any more.
     """
 
     run_id: str
@@ -96,6 +98,7 @@ class Run:
     every_upload: bool = False
     only: Mapping[UploadName, str] | None = None
     vet: Callable[[RunHeader], None] | None = None
+    permit: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,8 @@ def sweep(jobs: Sequence[Job], run: Run) -> SweepFinished:
     for result in results:
         run.tell(ContainerFinished(result))
     code = exit_code(results, recorded=recorded)
-    finished = SweepFinished(run.run_id, run.mode, started, run.now(), results, code)
+    ended = run.now()
+    finished = SweepFinished(run.run_id, run.mode, started, ended, results, code, recorded)
     run.tell(finished)
     return finished
 
@@ -181,7 +185,10 @@ class _Sweep:
         plan = self._plan(surveys)
         tallies = self._act(plan, surveys)
         results = tuple(self._result(survey, plan, tallies[survey.where]) for survey in surveys)
-        return results, run.ledger is None or self._remember(run.ledger, results)
+        if run.ledger is None:
+            run.tell(BudgetCounted(run.limits, _left(run.limits, _spent(results), 0)))
+            return results, True
+        return results, self._remember(run.ledger, results)
 
     def _begin(self, targets: Iterable[_Open]) -> None:
         """Write the run down, and first of all look what earlier runs left open."""
@@ -237,6 +244,8 @@ class _Sweep:
                     ledger.record_scan(
                         result.where, self._run.run_id, now, result, doubtful=doubtful
                     )
+            # Asked before the end: what unfinished runs spent includes this one.
+            self._run.tell(BudgetCounted(self._run.limits, self._limits_left()))
             ledger.finish(self._run.run_id, now, exit_code(results))
             ledger.prune(now)
         except LedgerError as error:
@@ -322,7 +331,9 @@ class _Sweep:
             if survey.actionable:
                 listed[survey.where.target] += survey.listed
                 stale.extend(self._chosen(survey.stale))
-        plan = make_plan(stale, listed, *self._limits_left())
+        left = self._limits_left()
+        self._run.tell(BudgetCounted(self._run.limits, left))
+        plan = make_plan(stale, listed, left)
         self._run.tell(Planned(plan.abort))
         per_target = Counter(decision.upload.where.target for decision in plan.defer)
         for target, share in plan.tripped.items():
@@ -333,7 +344,7 @@ class _Sweep:
             self._run.tell(LimitReached(limit, beyond))
         return plan
 
-    def _limits_left(self) -> tuple[Limits, int]:
+    def _limits_left(self) -> Limits:
         """Take off what runs before this one used up, by what the ledger knows.
 
         Runs that never finished count against the caps of this one: a crash
@@ -341,16 +352,11 @@ class _Sweep:
         """
         ledger, limits = self._run.ledger, self._run.limits
         if ledger is None:
-            return limits, 0
+            return limits
         crashed = ledger.spent_by_unfinished_runs()
         now = self._run.now()
         today = ledger.spent_since(now - DAY, now)
-        left = replace(
-            limits,
-            aborts_per_run=_less(limits.aborts_per_run, crashed.aborts),
-            bytes_per_run=_less(limits.bytes_per_run, crashed.bytes),
-        )
-        return left, today.aborts
+        return _left(limits, crashed, today.aborts)
 
     def _act(self, plan: Plan, surveys: Iterable[Survey]) -> dict[ContainerRef, Tally]:
         """Carry the plan out, or withhold it, and count what became of every stale upload."""
@@ -443,6 +449,7 @@ class _Sweep:
                     run.run_id,
                     run.ledger,
                     survey.marks,
+                    run.permit,
                 )
         return found
 
@@ -459,6 +466,21 @@ class _Sweep:
 
     def _crashed(self, where: ContainerRef, error: Exception) -> None:
         self._run.tell(ContainerCrashed(where, "".join(traceback.format_exception(error))))
+
+
+def _left(limits: Limits, spent: Spent, today: int) -> Limits:
+    return replace(
+        limits,
+        aborts_per_run=_less(limits.aborts_per_run, spent.aborts),
+        aborts_per_day=_less(limits.aborts_per_day, today),
+        bytes_per_run=_less(limits.bytes_per_run, spent.bytes),
+    )
+
+
+def _spent(results: Iterable[ContainerResult]) -> Spent:
+    """Count what one run did, where no ledger does."""
+    done = [(r.aborted + r.already_gone + r.failed + r.survived, r.bytes_freed) for r in results]
+    return Spent(sum(aborts for aborts, _ in done), sum(freed for _, freed in done))
 
 
 def _less(limit: int | None, spent: int) -> int | None:

@@ -75,8 +75,8 @@ class Sweeper:
     """Runs sweeps with one configuration.
 
     `read_only` takes the way to abort away, whatever the configuration says;
-    nothing gives it back. `stop` ends a sweep between two requests. `only`
-    and `vet` are those of a `Run`.
+    nothing gives it back. `stop` ends a sweep between two requests. `only`,
+    `vet` and `permit` are those of a `Run`.
     """
 
     settings: Settings
@@ -88,6 +88,7 @@ class Sweeper:
     every_upload: bool = False
     only: Mapping[UploadName, str] | None = None
     vet: Callable[[RunHeader], None] | None = None
+    permit: Callable[[], None] = lambda: None
 
     @property
     def mode(self) -> str:
@@ -116,6 +117,7 @@ class Sweeper:
                 every_upload=self.every_upload,
                 only=self.only,
                 vet=self.vet,
+                permit=self.permit,
             )
             return sweep([self._job(target) for target in self.settings.targets], run)
 

@@ -65,7 +65,8 @@ class Executor:
 
     `wall` is a clock that goes on while the process is suspended; `memory`
     None means that no record is kept; `marks` holds what the ledger knew of
-    the planned uploads.
+    the planned uploads. `permit` is asked right before every abort, and raises
+    Interrupted where none may be sent any more.
     """
 
     checker: Checker
@@ -76,6 +77,7 @@ class Executor:
     run_id: str = ""
     memory: Memory | None = None
     marks: Mapping[tuple[str, str], Mark] = field(default_factory=dict)
+    permit: Callable[[], None] = lambda: None
 
     def carry_out(self, planned: Decision) -> UploadResult:
         """Abort what is still stale; whatever happens, say what happened."""
@@ -171,6 +173,7 @@ class Executor:
             if not look.is_recent(self.wall()):
                 newer = self._look_before(look.decision)
                 look.decision, look.at, look.ticks = newer.decision, newer.at, newer.ticks
+            self.permit()
 
         def send() -> None:
             look.sent = True
@@ -211,6 +214,9 @@ class Executor:
                 self._request_again(decision.upload)
             except UploadGone:
                 return _freed(decision)
+            except Interrupted as error:
+                trouble = str(error)
+                break
             except (Transient, Incomplete, Unexpected) as error:
                 trouble = str(error)  # the next look tells what came of it
             except ProviderError as error:
@@ -225,7 +231,12 @@ class Executor:
 
     def _request_again(self, upload: Upload) -> None:
         self.caller.call(
-            upload.where, "abort", lambda: self.aborter.abort(upload), self.deadline, finish=True
+            upload.where,
+            "abort",
+            lambda: self.aborter.abort(upload),
+            self.deadline,
+            finish=True,
+            before=self.permit,
         )
 
 

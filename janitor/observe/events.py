@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from janitor.model import ContainerRef, ContainerResult, Decision, UploadResult
+from janitor.plan import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,14 @@ class LimitReached:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetCounted:
+    """What the limits allow, and what is left of it; told before the first abort and at the end."""
+
+    limits: Limits
+    left: Limits
+
+
+@dataclass(frozen=True, slots=True)
 class IntentReconciled:
     """An abort of an earlier run was looked up; `outcome` None where that failed, see `error`."""
 
@@ -131,7 +140,11 @@ class ContainerFinished:
 
 @dataclass(frozen=True, slots=True)
 class SweepFinished:
-    """A sweep ended, one way or the other."""
+    """A sweep ended, one way or the other.
+
+    `ledger_usable` is False where what happened could not be written down; it
+    is True where nobody wanted that.
+    """
 
     run_id: str
     mode: str
@@ -139,6 +152,7 @@ class SweepFinished:
     finished_at: datetime
     results: Sequence[ContainerResult]
     exit_code: int
+    ledger_usable: bool = True
 
 
 Event: TypeAlias = (
@@ -149,6 +163,7 @@ Event: TypeAlias = (
     | RequestRetried
     | Planned
     | LimitReached
+    | BudgetCounted
     | IntentReconciled
     | LedgerNoticed
     | ContainerListed

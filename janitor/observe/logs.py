@@ -7,6 +7,7 @@ import os
 import sys
 from collections import Counter
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any, Literal, TextIO, TypeAlias
 
 import structlog
@@ -21,6 +22,7 @@ from janitor.model import (
     UploadResult,
 )
 from janitor.observe.events import (
+    BudgetCounted,
     ContainerCrashed,
     ContainerFinished,
     ContainerListed,
@@ -232,6 +234,9 @@ class LogObserver:
                 self._upload(result)
             case ContainerFinished(result):
                 self._container(result)
+            case BudgetCounted(limits, left):
+                facts = {"limits": asdict(limits), "left": asdict(left)}
+                self._log.debug("budget.counted", **facts)
             case ContainerCrashed(where, trace):
                 self._log.error("container.crashed", **_place(where), exception=trace)
             case SweepFinished():
