@@ -46,6 +46,18 @@ class Health:
             self._done = self._clock()
             self._patient_for = patience()
 
+    def allow(self, longest_sweep: timedelta) -> None:
+        """Note another deadline for whole sweeps, and another schedule."""
+        with self._lock:
+            self._longest = longest_sweep + _LEEWAY
+            self._patient_for = self._patience()
+
+    def sweep_skipped(self) -> None:
+        """Note that one was due and is somebody else's to do: that is as good as done."""
+        with self._lock:
+            self._done = self._clock()
+            self._patient_for = self._patience()
+
     def stopping(self) -> None:
         """Note that a stop was asked for: from now on nothing is overdue."""
         with self._lock:

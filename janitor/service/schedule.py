@@ -60,11 +60,21 @@ class _Background(BackgroundScheduler):  # type: ignore[misc]  # APScheduler shi
 
 
 class Scheduler:
-    """Calls `sweep` in a thread of its own when it is due, never twice at once, inside `with`."""
+    """Calls `sweep` in a thread of its own when it is due, never twice at once, inside `with`.
 
-    def __init__(self, schedule: Schedule, sweep: Callable[[], object], metrics: Metrics) -> None:
-        self._ticks = ticks_of(schedule, datetime.now(UTC))
-        self._jitter = schedule.jitter
+    `at_start` False takes back that the schedule wants one at once.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        sweep: Callable[[], object],
+        metrics: Metrics,
+        *,
+        at_start: bool = True,
+    ) -> None:
+        self._schedule = schedule
+        self.ticks = ticks_of(schedule, datetime.now(UTC))
         self._metrics = metrics
         self._log = structlog.get_logger("janitor.schedule")
         self._scheduler = _Background(
@@ -72,15 +82,15 @@ class Scheduler:
             executors={"default": ThreadPoolExecutor(1, {"thread_name_prefix": "sweep"})},
             timezone=UTC,
         )
-        at_start = {"next_run_time": datetime.now(UTC)} if schedule.at_start else {}
+        first = {"next_run_time": datetime.now(UTC)} if at_start and schedule.at_start else {}
         self._scheduler.add_job(
             sweep,
-            Trigger(self._ticks, self._jitter),
+            Trigger(self.ticks, schedule.jitter),
             id=_JOB,
             coalesce=True,
             max_instances=1,
             misfire_grace_time=None,  # else a job that is a second late is dropped
-            **at_start,
+            **first,
         )
         heard = EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES
         self._scheduler.add_listener(self._heard, heard)
@@ -96,6 +106,20 @@ class Scheduler:
         self._scheduler.shutdown(wait=True)
         self._metrics.next_sweep(None)
 
+    def reschedule(self, schedule: Schedule) -> None:
+        """Follow another schedule from now on; ValueError, and no change, if it makes no sense."""
+        if schedule == self._schedule:
+            return  # else an interval would begin anew
+        self.ticks = ticks_of(schedule, datetime.now(UTC))
+        self._schedule = schedule
+        self._scheduler.reschedule_job(_JOB, trigger=Trigger(self.ticks, schedule.jitter))
+        self._show_next()
+
+    def sweep_now(self) -> None:
+        """Let a sweep be due at once."""
+        self._scheduler.modify_job(_JOB, next_run_time=datetime.now(UTC))
+        self._show_next()
+
     @property
     def alive(self) -> bool:
         """Whether anybody watches the clock."""
@@ -104,14 +128,14 @@ class Scheduler:
     def patience(self) -> timedelta:
         """How long from now three sweeps may take to come due, the slowest way."""
         now = datetime.now(UTC)
-        *_, third = islice(self._ticks.since(now), _INTERVALS)
-        return third - now + self._jitter
+        *_, third = islice(self.ticks.since(now), _INTERVALS)
+        return third - now + self._schedule.jitter
 
     def _heard(self, event: JobSubmissionEvent) -> None:
         now = datetime.now(UTC)
         if event.code == EVENT_JOB_MAX_INSTANCES:
             self._missed("busy", 1)
-        late = count_between(self._ticks, event.scheduled_run_times[-1], now)
+        late = count_between(self.ticks, event.scheduled_run_times[-1], now)
         if late:
             self._missed("late", late)
         self._show_next()

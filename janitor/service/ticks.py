@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import islice, takewhile
+from itertools import islice, pairwise, takewhile
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -28,6 +28,9 @@ from janitor.settings.timetable import MACROS
 
 _FIELDS = 5
 _MOST_COUNTED = 10_000
+# A week of every five minutes.
+_MOST_COMPARED = 2017
+_FAR = timedelta(days=400)
 _OPEN_STEP = re.compile(r"(?<![^,])(\w+)/")
 _STARS = frozenset({"*", "*/1"})
 
@@ -97,6 +100,19 @@ def count_between(ticks: Ticks, after: datetime, until: datetime) -> int:
     """Count what was due after one instant and not after another."""
     due = takewhile(lambda tick: tick <= until, ticks.since(after))
     return sum(1 for _ in islice(due, _MOST_COUNTED))
+
+
+def longest_gap(ticks: Ticks, now: datetime) -> timedelta:
+    """Give the longest time between two of the next instants that are due.
+
+    Enough of them are looked at to see a night or a weekend without any.
+    """
+    gaps: list[timedelta] = []
+    for earlier, later in pairwise(islice(ticks.since(now), _MOST_COMPARED)):
+        gaps.append(later - earlier)
+        if later - now > _FAR:
+            break
+    return max(gaps)
 
 
 def zone_of(name: str) -> tzinfo:

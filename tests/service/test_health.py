@@ -114,3 +114,30 @@ def test_a_sweep_shows_while_it_runs() -> None:
     seen.append(health.sweeping)
 
     assert [False, True, False] == seen
+
+
+def test_what_somebody_else_does_is_not_overdue() -> None:
+    """A standby that skips its sweeps is well, as long as they come due."""
+    clock = Clock()
+    health = serving(clock)
+    clock.now += 18 * HOUR
+    health.sweep_skipped()
+    clock.now += 18 * HOUR
+    before = health.ailment()
+    clock.now += 1
+
+    assert (None, True) == (before, health.ailment() is not None)
+
+
+def test_another_config_has_other_deadlines() -> None:
+    """A sweep may take as long as the config says now."""
+    clock = Clock()
+    health = Health(timedelta(hours=1), clock)
+    health.serving(lambda: True, lambda: timedelta(0))
+    health.allow(timedelta(hours=2))
+    health.sweep_began()
+    clock.now += 2 * HOUR
+    before = health.ailment()
+    clock.now += HOUR
+
+    assert (None, True) == (before, health.ailment() is not None)

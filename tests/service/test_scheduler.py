@@ -199,3 +199,57 @@ def test_a_schedule_needs_to_say_something() -> None:
     """Neither cron nor every is no schedule."""
     with pytest.raises(ValueError, match="a schedule needs cron or every"):
         ticks_of(Schedule(cron=None, every=None), NOON)
+
+
+def test_another_schedule_takes_the_place_of_the_old() -> None:
+    """The next sweep is when the new one says, and the metrics tell."""
+    metrics = new_metrics()
+    with Scheduler(
+        Schedule(every=timedelta(hours=6), at_start=False), lambda: None, metrics
+    ) as scheduler:
+        scheduler.reschedule(Schedule(cron="0 0 1 1 *", every=None))
+        seen = metrics.registry.get_sample_value("janitor_next_sweep_timestamp_seconds")
+
+    assert seen is not None
+    assert (1, 1) == (
+        datetime.fromtimestamp(seen, UTC).day,
+        datetime.fromtimestamp(seen, UTC).month,
+    )
+
+
+def test_the_same_schedule_does_not_begin_anew() -> None:
+    """An interval that was reloaded every hour would never end."""
+    metrics = new_metrics()
+    schedule = Schedule(every=timedelta(hours=6), at_start=False)
+    with Scheduler(schedule, lambda: None, metrics) as scheduler:
+        before = metrics.registry.get_sample_value("janitor_next_sweep_timestamp_seconds")
+        scheduler.reschedule(Schedule(every=timedelta(hours=6), at_start=False))
+        after = metrics.registry.get_sample_value("janitor_next_sweep_timestamp_seconds")
+
+    assert before is not None
+    assert before == after
+
+
+def test_a_schedule_that_makes_no_sense_leaves_the_old_one() -> None:
+    """Told, and nothing is changed."""
+    metrics = new_metrics()
+    schedule = Schedule(every=timedelta(hours=6), at_start=False)
+    with Scheduler(schedule, lambda: None, metrics) as scheduler:
+        before = metrics.registry.get_sample_value("janitor_next_sweep_timestamp_seconds")
+        with pytest.raises(ValueError, match="Bad day-of-month"):
+            scheduler.reschedule(Schedule(cron="0 0 31 2 *", every=None))
+        after = metrics.registry.get_sample_value("janitor_next_sweep_timestamp_seconds")
+
+    assert before == after
+
+
+def test_a_sweep_can_be_wanted_at_once() -> None:
+    """Whoever has just become the leader does not wait for hours."""
+    begun = threading.Event()
+    schedule = Schedule(every=timedelta(hours=6))
+    with Scheduler(schedule, begun.set, new_metrics(), at_start=False) as scheduler:
+        first = begun.wait(0.2)
+        scheduler.sweep_now()
+        second = begun.wait(30)
+
+    assert (False, True) == (first, second)

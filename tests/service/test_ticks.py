@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from janitor.service.ticks import Cron, Every, count_between, zone_of
+from janitor.service.ticks import Cron, Every, count_between, longest_gap, zone_of
 
 # A Monday.
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -174,3 +174,20 @@ def test_ticks_between_two_instants_are_counted_with_the_last() -> None:
         count_between(hourly, NOON, NOON + timedelta(hours=2)),
         count_between(hourly, NOON, NOON + timedelta(days=36500)),
     )
+
+
+@pytest.mark.parametrize(
+    ("ticks", "expected"),
+    [
+        (Every(timedelta(hours=6), NOON), timedelta(hours=6)),
+        (Cron("17 */6 * * *"), timedelta(hours=6)),
+        (Cron("*/5 9-17 * * MON-FRI"), timedelta(days=2, hours=15, minutes=5)),
+        (Cron("0 2 1 * *"), timedelta(days=31)),
+        (Cron("0 0 29 2 *"), timedelta(days=1461)),
+    ],
+)
+def test_the_longest_gap_is_the_night_or_the_weekend(
+    ticks: Cron | Every, expected: timedelta
+) -> None:
+    """What an alert must bear, however often the schedule is due in between."""
+    assert expected == longest_gap(ticks, NOON)

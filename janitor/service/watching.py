@@ -1,0 +1,63 @@
+"""Notices that files have new content, by reading them again and again.
+
+Reading by name follows every way in which a config is replaced: a ConfigMap
+swaps a symbolic link in the path, editors put a new file in the place of the
+old one, and network file systems tell nobody of anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+LOOK_EVERY = 2.0
+
+
+class Watch:
+    """Remembers the content of files; `every` is how often to read them, in seconds.
+
+    New content counts when two looks in a row found the same: half of a config
+    can be a valid one, without the rules that protect.
+    """
+
+    def __init__(
+        self,
+        files: Iterable[Path],
+        clock: Callable[[], float] = time.monotonic,
+        every: float = LOOK_EVERY,
+    ) -> None:
+        self._clock = clock
+        self._every = every
+        self._next = clock() + every
+        self.follow(files)
+
+    def follow(self, files: Iterable[Path]) -> None:
+        """Watch these files from now on; what is in them now is known."""
+        self._files = tuple(sorted({path.absolute() for path in files}))
+        self._known = self._seen = self._content()
+
+    def changed(self) -> bool:
+        """Say, once, that there is new content; most calls do not even look."""
+        if self._clock() < self._next:
+            return False
+        self._next = self._clock() + self._every
+        content = self._content()
+        settled, self._seen = content == self._seen, content
+        if not settled or content == self._known:
+            return False
+        self._known = content
+        return True
+
+    def _content(self) -> tuple[str, ...]:
+        return tuple(_digest(path) for path in self._files)
+
+
+def _digest(path: Path) -> str:
+    try:
+        if not path.is_file():  # reading a pipe could wait for ever
+            return "not a file"
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.errno}"
