@@ -91,7 +91,7 @@ def test_nobody_waits_for_a_watchdog_that_is_not_ours(
     tmp_path: Path, manager: Manager, environ: dict[str, str]
 ) -> None:
     """None is set, or another process is meant."""
-    notifier(tmp_path, **environ).alive()
+    notifier(tmp_path, None, **environ).alive()
 
     assert manager.heard() == []
 
