@@ -202,9 +202,14 @@ def test_lines_are_added_to_those_of_earlier_runs(path: Path) -> None:
 
 def test_a_line_is_one_write(audit: AuditFile, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two janitors can share a file, because appending one write is atomic."""
-    written = []
+    written: list[bytes] = []
     real = os.write
-    monkeypatch.setattr(os, "write", lambda file, data: written.append(data) or real(file, data))
+
+    def noted(file: int, data: bytes) -> int:
+        written.append(data)
+        return real(file, data)
+
+    monkeypatch.setattr(os, "write", noted)
     tell(audit, *EVENTS)
 
     assert len(lines_in(path)) == len(written)
@@ -300,7 +305,7 @@ def test_lines_reach_the_disk_when_the_sweep_ends(
     audit: AuditFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once for all of them: an fsync for each would slow the aborts down."""
-    synced = []
+    synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
     tell(audit, *EVENTS[:-1])
     before = len(synced)
