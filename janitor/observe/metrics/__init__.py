@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Literal
 
-import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
 
-from janitor.model import Outcome, UploadResult
+from janitor.model import ContainerRef
 from janitor.observe.events import (
+    BudgetCounted,
     Event,
     LimitReached,
     PageListed,
@@ -21,20 +22,19 @@ from janitor.observe.events import (
     SweepStarted,
     UploadFinished,
 )
-from janitor.observe.metrics.codes import label_of
-from janitor.observe.metrics.state import State
-from janitor.plan import Limits
-
-# Withheld is not among them: nothing was done.
-DONE = (Outcome.ABORTED, Outcome.ALREADY_GONE, Outcome.FAILED, Outcome.SURVIVED)
-OPERATIONS = ("identify", "list_containers", "list_page", "list_parts", "head_object", "abort")
-LIMITS = tuple(limit.name for limit in fields(Limits))
-MISSED = ("busy", "late")
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-AGES = tuple(timedelta(days=d).total_seconds() for d in (1, 2, 3, 7, 14, 30, 60, 90, 180, 365))
+from janitor.observe.metrics.counters import Counters
+from janitor.observe.metrics.standing import standings_after, with_memories
+from janitor.observe.metrics.state import Snapshot, State
+from janitor.observe.metrics.view import Tariff
+from janitor.settings.types import Exposition, Prices
 
 # Exit codes of sweeps that ended well, or that somebody asked to stop.
 _FINE = frozenset({0, 130, 143})
+_EXIT_CRASHED = 1
+
+_EXPOSITION = Exposition()
+_PRICES = Prices()
+_NO_PRICES: Mapping[str, float] = MappingProxyType({})
 
 
 def _now() -> datetime:
@@ -42,152 +42,124 @@ def _now() -> datetime:
 
 
 class Metrics:
-    """An observer that counts; `registry` is where its metrics can be read."""
+    """An observer that counts; `registry` is where its metrics can be read.
 
-    def __init__(
-        self, registry: CollectorRegistry, mode: str, now: Callable[[], datetime] = _now
+    Every method may be called from any thread. A scrape shows all of a change
+    or nothing of it.
+    """
+
+    def __init__(  # noqa: PLR0913  # as many as `configure` has, and where and when
+        self,
+        registry: CollectorRegistry,
+        mode: str,
+        exposition: Exposition = _EXPOSITION,
+        prices: Prices = _PRICES,
+        target_prices: Mapping[str, float] = _NO_PRICES,
+        *,
+        now: Callable[[], datetime] = _now,
     ) -> None:
-        # A switch of the whole library: it doubles the series and tells little.
-        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
         self.registry = registry
         self._now = now
-        self._state = State(mode)
+        tariff = Tariff(prices, dict(target_prices))
+        self._state = State(Snapshot(mode, exposition, tariff, reloaded_at=now()))
         registry.register(self._state)
-        self._add_uploads(registry)
-        self._add_requests(registry)
-        self._add_sweeps(registry)
-
-    def _add_uploads(self, registry: CollectorRegistry) -> None:
-        self._listed = Counter(
-            "janitor_uploads_listed_total", "Uploads that listings showed.", registry=registry
-        )
-        self._aborts = Counter(
-            "janitor_aborts_total",
-            "Aborts that were tried, by what came of it.",
-            ("outcome",),
-            registry=registry,
-        )
-        for outcome in DONE:
-            self._aborts.labels(outcome)
-        self._freed = Counter(
-            "janitor_freed_bytes_total",
-            "What the parts of aborted uploads took up, where they are known to be gone.",
-            registry=registry,
-        )
-        self._ages = Histogram(
-            "janitor_aborted_upload_age_seconds",
-            "How old uploads were when they were aborted.",
-            buckets=AGES,
-            registry=registry,
-        )
-
-    def _add_requests(self, registry: CollectorRegistry) -> None:
-        self._requests = Counter(
-            "janitor_api_requests_total",
-            "Requests to providers, retries included.",
-            ("operation",),
-            registry=registry,
-        )
-        for operation in OPERATIONS:
-            self._requests.labels(operation)
-        self._failures = Counter(
-            "janitor_api_failures_total",
-            "Requests to providers that failed, by the provider's code or a word of ours.",
-            ("operation", "code"),
-            registry=registry,
-        )
-        self._retries = Counter(
-            "janitor_api_retries_total",
-            "Requests to providers that were to be sent again.",
-            registry=registry,
-        )
-        self._durations = Histogram(
-            "janitor_api_request_duration_seconds",
-            "How long requests to providers took.",
-            buckets=SECONDS,
-            registry=registry,
-        )
-
-    def _add_sweeps(self, registry: CollectorRegistry) -> None:
-        self._sweeps = Counter(
-            "janitor_sweeps_total", "Sweeps that ended, one way or the other.", registry=registry
-        )
-        self._sweep_failures = Counter(
-            "janitor_sweep_failures_total",
-            "Sweeps that crashed or ended incomplete, failed or tripped.",
-            registry=registry,
-        )
-        self._missed = Counter(
-            "janitor_schedule_missed_total",
-            "Times when a sweep was due and none was begun: busy with one, or too late.",
-            ("reason",),
-            registry=registry,
-        )
-        for reason in MISSED:
-            self._missed.labels(reason)
-        self._trips = Counter(
-            "janitor_limit_trips_total",
-            "Times when a limit held uploads back.",
-            ("limit",),
-            registry=registry,
-        )
-        for limit in LIMITS:
-            self._trips.labels(limit)
+        self._counters = Counters(registry)
 
     def __call__(self, event: Event) -> None:
         """Count what happened."""
         match event:
             case RequestFinished():
-                self._request(event)
+                self._counters.request(event)
             case RequestRetried():
-                self._retries.inc()
+                self._counters.retries.inc()
             case PageListed(_, uploads):
-                self._listed.inc(uploads)
+                self._counters.listed.inc(uploads)
             case UploadFinished(result):
-                self._upload(result)
+                self._counters.upload(result, self._now())
             case LimitReached(limit):
-                self._trips.labels(limit).inc()
+                self._counters.limit_trips.labels(limit).inc()
+            case BudgetCounted():
+                self._state.update(
+                    lambda now: replace(now, limits=event.limits, limits_left=event.left)
+                )
             case SweepStarted():
-                self._state.mode = event.mode
-                self._state.in_progress = True
+                self._state.update(lambda now: replace(now, mode=event.mode, in_progress=True))
             case SweepFinished():
-                self._finished(event)
+                self._state.update(lambda now: _after(now, event))
             case _:
                 pass  # what a container came to is in SweepFinished, all at once
 
-    def sweep_crashed(self) -> None:
-        """Count a sweep that ended without a word."""
-        self._state.in_progress = False
-        self._sweeps.inc()
-        self._sweep_failures.inc()
+    def configure(
+        self,
+        mode: str,
+        exposition: Exposition,
+        prices: Prices,
+        target_prices: Mapping[str, float],
+    ) -> None:
+        """Go by another config from now on, for what is known already as well."""
+        tariff = Tariff(prices, dict(target_prices))
+        self._state.update(
+            lambda now: replace(now, mode=mode, exposition=exposition, tariff=tariff)
+        )
+
+    def seed(self, last_complete: Mapping[ContainerRef, datetime]) -> None:
+        """Show when containers were last complete by what a ledger remembers.
+
+        They vanish with the next sweep that does not find them, like all others.
+        """
+        memories = dict(last_complete)
+        self._state.update(
+            lambda now: replace(now, standings=with_memories(now.standings, memories))
+        )
+
+    def sweep_crashed(self, *, ledger_failed: bool = False) -> None:
+        """Count a sweep that ended without a word, maybe because of its ledger."""
+        self._state.update(
+            lambda now: replace(
+                now,
+                in_progress=False,
+                sweeps=now.sweeps + 1,
+                sweep_failures=now.sweep_failures + 1,
+                last_exit_code=_EXIT_CRASHED,
+                ledger_ok=False if ledger_failed else now.ledger_ok,
+            )
+        )
 
     def schedule_missed(self, reason: Literal["busy", "late"], times: int = 1) -> None:
         """Count sweeps that were due but not begun."""
-        self._missed.labels(reason).inc(times)
+        self._counters.missed.labels(reason).inc(times)
+
+    def schedule_interval(self, interval: timedelta | None) -> None:
+        """Show the longest time between two sweeps that is planned; None where none is."""
+        self._state.update(lambda now: replace(now, interval=interval))
 
     def next_sweep(self, at: datetime | None) -> None:
         """Show when the next sweep is due."""
-        self._state.next_sweep = at
+        self._state.update(lambda now: replace(now, next_sweep=at))
 
-    def _request(self, event: RequestFinished) -> None:
-        self._requests.labels(event.operation).inc()
-        self._durations.observe(event.seconds)
-        if event.code is not None:
-            self._failures.labels(event.operation, label_of(event.code)).inc()
+    def config_reloaded(self, *, successful: bool) -> None:
+        """Show whether the config could be read again, and when it last could."""
+        moment = self._now() if successful else None
+        self._state.update(
+            lambda now: replace(
+                now, reload_successful=successful, reloaded_at=moment or now.reloaded_at
+            )
+        )
 
-    def _upload(self, result: UploadResult) -> None:
-        if result.outcome not in DONE:
-            return
-        self._aborts.labels(result.outcome).inc()
-        self._freed.inc(max(0, result.bytes_freed))
-        initiated = result.decision.upload.initiated
-        if result.outcome is Outcome.ABORTED and initiated is not None:
-            self._ages.observe((self._now() - initiated).total_seconds())
+    def leader(self, leading: bool) -> None:  # noqa: FBT001  # its name asks the question
+        """Show whether this process may sweep."""
+        self._state.update(lambda now: replace(now, leader=leading))
 
-    def _finished(self, event: SweepFinished) -> None:
-        self._sweeps.inc()
-        if event.exit_code not in _FINE:
-            self._sweep_failures.inc()
-        self._state.take(event.results)
-        self._state.last_sweep = event.finished_at
-        self._state.in_progress = False
+
+def _after(now: Snapshot, event: SweepFinished) -> Snapshot:
+    return replace(
+        now,
+        in_progress=False,
+        last_sweep=event.finished_at,
+        last_duration=max(timedelta(0), event.finished_at - event.started_at),
+        last_exit_code=event.exit_code,
+        sweeps=now.sweeps + 1,
+        sweep_failures=now.sweep_failures + (event.exit_code not in _FINE),
+        ledger_ok=event.ledger_usable,
+        standings=standings_after(now.standings, event.results),
+    )

@@ -4,170 +4,151 @@ from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from janitor import __version__
-from janitor.model import ContainerRef, ContainerResult, Reason, TargetOutcome
+from janitor.model import Outcome, TargetOutcome
+from janitor.observe.metrics import families
+from janitor.observe.metrics.families import Family
+from janitor.observe.metrics.standing import Standings
+from janitor.observe.metrics.view import Figures, Row, Tariff, View, fit, view_of
+from janitor.plan import Limits
+from janitor.settings.types import Exposition
 
-MODES = ("report", "enforce")
-PLACE = ("target", "provider", "container")
-KEPT = tuple(reason for reason in Reason if reason is not Reason.STALE)
-
-# The container that stands for all of a target: its discovery failed.
-EVERY_CONTAINER = "*"
-
-# A breaker opens after a whole listing. Its figures are true, but a target that
-# nothing is done about is no success, and an alert on its age should say so.
-_LISTED = frozenset({TargetOutcome.COMPLETE, TargetOutcome.CAPPED, TargetOutcome.TRIPPED})
-_SUCCEEDED = _LISTED - {TargetOutcome.TRIPPED}
+Value = float | timedelta | datetime | None
+Samples = Iterable[tuple[tuple[str, ...], Value]]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How one container stands: its last outcome, and the figures of its last whole listing."""
+class Snapshot:
+    """Everything that the gauges show; None is unknown, and is not shown."""
 
-    outcome: TargetOutcome
-    seconds: float
-    figures: ContainerResult | None = None
-    last_complete: datetime | None = None
-
-
-Standings = Mapping[ContainerRef, Standing]
-
-
-def standings_after(before: Standings, results: Iterable[ContainerResult]) -> Standings:
-    """Give the snapshot after a sweep.
-
-    A container whose scan failed keeps its figures, and so do all containers
-    of a target whose discovery failed; others that are not in the results are
-    gone.
-    """
-    after: dict[ContainerRef, Standing] = {}
-    undiscovered: dict[str, TargetOutcome] = {}
-    for result in results:
-        after[result.where] = _standing(result, before.get(result.where))
-        if result.where.container == EVERY_CONTAINER and result.outcome not in _LISTED:
-            undiscovered[result.where.target] = result.outcome
-    for where, standing in before.items():
-        if where not in after and where.target in undiscovered:
-            after[where] = replace(standing, outcome=undiscovered[where.target])
-    return dict(sorted(after.items()))
-
-
-def _standing(result: ContainerResult, before: Standing | None) -> Standing:
-    seconds = max(0.0, (result.finished_at - result.started_at).total_seconds())
-    standing = before or Standing(result.outcome, seconds)
-    if result.outcome in _LISTED:
-        standing = replace(standing, figures=result)
-    if result.outcome in _SUCCEEDED:
-        standing = replace(standing, last_complete=result.finished_at)
-    return replace(standing, outcome=result.outcome, seconds=seconds)
+    mode: str
+    exposition: Exposition
+    tariff: Tariff
+    reloaded_at: datetime
+    reload_successful: bool = True
+    leader: bool = True
+    interval: timedelta | None = None
+    next_sweep: datetime | None = None
+    in_progress: bool = False
+    last_sweep: datetime | None = None
+    last_duration: timedelta | None = None
+    last_exit_code: int | None = None
+    sweeps: int = 0
+    sweep_failures: int = 0
+    ledger_ok: bool | None = None
+    limits: Limits = field(default_factory=Limits)
+    limits_left: Limits = field(default_factory=Limits)
+    standings: Standings = field(default_factory=dict)
 
 
 class State(Collector):
-    """What the gauges show; changed as a whole, so that no scrape sees half a sweep."""
+    """Shows a snapshot; it is changed as a whole, so that no scrape sees half a sweep."""
 
-    def __init__(self, mode: str) -> None:
-        self.mode = mode
-        self.in_progress = False
-        self.last_sweep: datetime | None = None
-        self.next_sweep: datetime | None = None
-        self._standings: Standings = {}
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
         self._lock = threading.Lock()
 
-    def take(self, results: Iterable[ContainerResult]) -> None:
-        """Replace the snapshot by what a sweep found."""
+    def update(self, change: Callable[[Snapshot], Snapshot]) -> None:
+        """Replace the snapshot by what `change` makes of it."""
         with self._lock:
-            self._standings = standings_after(self._standings, results)
+            self._snapshot = change(self._snapshot)
 
     def collect(self) -> Iterator[Metric]:
-        """Give all gauges."""
-        yield from _process(self)
-        yield from _targets(self._standings)
+        """Give all families, one at a time: with many containers each is large."""
+        snapshot = self._snapshot
+        view = view_of(snapshot.standings, snapshot.exposition, snapshot.tariff)
+        yield from _process(snapshot, view)
+        yield from _places(view, snapshot.tariff.general.currency)
 
 
-def _process(state: State) -> Iterator[Metric]:
-    version = {"version": __version__, "python_version": platform.python_version()}
-    text = "The janitor that runs here; always 1."
-    build = GaugeMetricFamily("janitor_build_info", text, labels=tuple(version))
-    build.add_metric(tuple(version.values()), 1)
-    yield build
-    mode = GaugeMetricFamily("janitor_mode", "1 for the mode the janitor is in.", labels=("mode",))
-    for name in MODES:
-        mode.add_metric((name,), int(name == state.mode))
-    yield mode
-    text = "Whether a sweep is running: 1 or 0."
-    yield GaugeMetricFamily("janitor_sweep_in_progress", text, int(state.in_progress))
-    text = "When the last sweep ended that did not crash."
-    yield _instant("janitor_last_sweep_timestamp_seconds", text, state.last_sweep)
-    text = "When the next sweep is due."
-    yield _instant("janitor_next_sweep_timestamp_seconds", text, state.next_sweep)
+def _process(now: Snapshot, view: View) -> Iterator[Metric]:
+    build = (__version__, platform.python_version())
+    yield _family(families.BUILD_INFO, [(build, 1)])
+    yield _family(families.MODE, [((mode,), mode == now.mode) for mode in families.MODES])
+    yield _single(families.LEADER, now.leader)
+    yield _single(families.RELOAD_SUCCESSFUL, now.reload_successful)
+    yield _single(families.RELOADED_AT, now.reloaded_at)
+    yield _single(families.SCHEDULE_INTERVAL, now.interval)
+    yield _single(families.NEXT_SWEEP, now.next_sweep)
+    yield _single(families.IN_PROGRESS, now.in_progress)
+    yield _single(families.LAST_SWEEP, now.last_sweep)
+    yield _single(families.LAST_DURATION, now.last_duration)
+    yield _single(families.LAST_EXIT_CODE, now.last_exit_code)
+    yield _single(families.SWEEPS, now.sweeps)
+    yield _single(families.SWEEP_FAILURES, now.sweep_failures)
+    yield _single(families.LEDGER_OK, now.ledger_ok)
+    yield _family(families.BUDGET_LIMIT, _budgets(now.limits))
+    yield _family(families.BUDGET_LEFT, _budgets(now.limits_left))
+    yield _single(families.FOLDED, view.folded)
 
 
-def _instant(name: str, text: str, moment: datetime | None) -> Metric:
-    """Show an instant; no sample while it is unknown, because 0 would be 1970."""
-    family = GaugeMetricFamily(name, text)
-    if moment is not None:
-        family.add_metric((), moment.timestamp())
-    return family
+def _budgets(limits: Limits) -> Samples:
+    return [((name,), getattr(limits, name)) for name in families.BUDGETS]
 
 
-def _targets(standings: Standings) -> Iterator[Metric]:
-    yield from _figures(standings)
-    text = "Uploads that the last whole listing showed and the policy kept, by reason."
-    kept = GaugeMetricFamily("janitor_target_kept_uploads", text, labels=(*PLACE, "reason"))
-    text = "1 for the outcome of the last sweep of the container, 0 for all others."
-    outcomes = GaugeMetricFamily("janitor_target_outcome", text, labels=(*PLACE, "outcome"))
-    text = "When a sweep of the container last ended complete or capped."
-    name = "janitor_target_last_complete_timestamp_seconds"
-    complete = GaugeMetricFamily(name, text, labels=PLACE)
-    text = "How long the last sweep of the container took."
-    name = "janitor_target_sweep_duration_seconds"
-    duration = GaugeMetricFamily(name, text, labels=PLACE)
-    for where, standing in standings.items():
-        place = place_of(where)
-        for outcome in TargetOutcome:
-            outcomes.add_metric((*place, outcome), int(outcome is standing.outcome))
-        for reason in KEPT if standing.figures is not None else ():
-            kept.add_metric((*place, reason), _kept(standing.figures, reason))
-        if standing.last_complete is not None:
-            complete.add_metric(place, standing.last_complete.timestamp())
-        duration.add_metric(place, standing.seconds)
-    yield from (kept, outcomes, complete, duration)
+def _places(view: View, currency: str) -> Iterator[Metric]:
+    def family(metric: Family, samples: Callable[[Row], Samples]) -> Metric:
+        placed = ((row.place + own, value) for row in view.rows for own, value in samples(row))
+        return _family(metric, placed, view.labels)
+
+    def figure(metric: Family, value: Callable[[Figures], Value], *own: str) -> Metric:
+        return family(
+            metric, lambda row: [] if row.figures is None else [(own, value(row.figures))]
+        )
+
+    yield figure(families.UPLOADS, lambda figures: figures.listed)
+    yield figure(families.STALE_UPLOADS, lambda figures: figures.stale)
+    yield figure(families.STALE_BYTES, lambda figures: figures.bytes_stale)
+    yield figure(families.COST, lambda figures: figures.cost, fit(currency))
+    yield figure(families.OLDEST, lambda figures: figures.oldest)
+    yield family(families.KEPT_UPLOADS, _kept)
+    yield family(families.OUTCOME, _outcomes)
+    yield family(families.LAST_UPLOADS, _done)
+    yield family(families.LAST_COMPLETE, lambda row: [((), row.last_complete)])
+    yield family(families.DURATION, lambda row: [((), row.seconds)])
 
 
-def _kept(figures: ContainerResult | None, reason: Reason) -> int:
-    return 0 if figures is None else figures.kept.get(reason, 0)
+def _kept(row: Row) -> Samples:
+    if row.figures is None:
+        return ()
+    return [((reason,), row.figures.kept.get(reason, 0)) for reason in families.KEPT]
 
 
-def _figures(standings: Standings) -> Iterator[Metric]:
-    texts = {
-        "janitor_target_uploads": "Uploads in progress in the last whole listing.",
-        "janitor_target_stale_uploads": "Uploads in it that the policy called stale.",
-        "janitor_target_stale_bytes": "What the parts of those take up, as far as known.",
-        "janitor_target_oldest_initiated_timestamp_seconds": "When the oldest upload was begun.",
-    }
-    families = {n: GaugeMetricFamily(n, text, labels=PLACE) for n, text in texts.items()}
-    for where, standing in standings.items():
-        if standing.figures is not None:
-            place, figures = place_of(where), standing.figures
-            oldest = figures.oldest_initiated
-            values = (figures.listed, figures.stale, figures.bytes_stale)
-            for family, value in zip(families.values(), values, strict=False):
-                family.add_metric(place, value)
-            if oldest is not None:
-                name = "janitor_target_oldest_initiated_timestamp_seconds"
-                families[name].add_metric(place, oldest.timestamp())
-    yield from families.values()
+def _outcomes(row: Row) -> Samples:
+    if not row.outcomes:
+        return ()
+    return [((outcome,), row.outcomes.get(outcome, 0)) for outcome in TargetOutcome]
 
 
-def place_of(where: ContainerRef) -> Sequence[str]:
-    """Give a container's labels; a name that is no valid text must not break the exposition."""
-    names = (where.target, where.provider, where.container)
-    return tuple(name.encode("utf-8", "backslashreplace").decode("utf-8") for name in names)
+def _done(row: Row) -> Samples:
+    if not row.outcomes:
+        return ()
+    return [((outcome,), row.done.get(outcome, 0)) for outcome in Outcome]
+
+
+def _single(family: Family, value: Value) -> Metric:
+    return _family(family, [((), value)])
+
+
+def _family(family: Family, samples: Samples, place: tuple[str, ...] = ()) -> Metric:
+    """Give a metric with those samples whose value is known."""
+    kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+    metric = kind(family.name, family.text, labels=(*place, *family.labels))
+    for labels, value in samples:
+        if value is not None:
+            metric.add_metric(labels, _number(value))
+    return metric
+
+
+def _number(value: float | timedelta | datetime) -> float:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    return value.total_seconds() if isinstance(value, timedelta) else value
