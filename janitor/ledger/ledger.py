@@ -134,6 +134,14 @@ class Ledger:
         """Give the last complete listing of a container that was not doubted."""
         return self._runs.last_scan(where)
 
+    def last_completes(self) -> dict[ContainerRef, datetime]:
+        """Tell when the containers of the last scan of each target were last complete or capped.
+
+        What a scan of its target no longer found is left out, and so is what
+        never was complete.
+        """
+        return self._runs.last_completes()
+
     def intend(self, run_id: str, at: datetime, decision: Decision) -> int:
         """Record that an abort is about to be sent, and give the number to conclude it by."""
         if self._held is not None:

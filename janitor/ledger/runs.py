@@ -10,7 +10,15 @@ from sqlalchemy import Connection, delete, func, select
 
 from janitor.ledger import clock
 from janitor.ledger.journal import gone_since
-from janitor.ledger.schema import journal, plans, runs, scans, sightings, targets
+from janitor.ledger.schema import (
+    containers,
+    journal,
+    plans,
+    runs,
+    scans,
+    sightings,
+    targets,
+)
 from janitor.ledger.session import Session
 from janitor.ledger.sightings import (
     container_id,
@@ -33,6 +41,8 @@ from janitor.model import ContainerRef, ContainerResult, TargetOutcome
 AGGREGATES_KEPT = timedelta(days=400)
 # These say that the listing was complete, whatever else happened.
 _COMPLETE = frozenset({TargetOutcome.COMPLETE, TargetOutcome.CAPPED, TargetOutcome.TRIPPED})
+# These say that the sweep of the container did all that it was allowed to.
+_SUCCEEDED = _COMPLETE - {TargetOutcome.TRIPPED}
 
 
 class Runs:
@@ -101,6 +111,32 @@ class Runs:
             later = (scans.c.container == number, scans.c.seq > row.seq, scans.c.doubtful)
             doubts = connection.execute(select(func.count()).where(*later)).scalar_one()
             return LastScan(row.at, row.listed, gone_since(connection, row.run, where), doubts)
+
+    def last_completes(self) -> dict[ContainerRef, datetime]:
+        """Tell when the containers of the last scan of each target were last complete or capped.
+
+        One that the last scan of its target did not find is left out, and so
+        is one that never was complete.
+        """
+        # One look into the index for each container, however many scans there are.
+        scan = select(scans).where(scans.c.container == containers.c.id)
+        newest = scan.order_by(scans.c.seq.desc()).limit(1)
+        succeeded = newest.where(scans.c.outcome.in_(sorted(_SUCCEEDED)))
+        query = select(
+            containers,
+            newest.with_only_columns(scans.c.run).scalar_subquery().label("run"),
+            succeeded.with_only_columns(scans.c.at).scalar_subquery().label("succeeded"),
+        )
+        with self._session.reading() as connection:
+            rows = [row for row in connection.execute(query) if row.run is not None]
+        last: dict[str, int] = {}
+        for row in rows:
+            last[row.target] = max(row.run, last.get(row.target, 0))
+        return {
+            ContainerRef(row.target, row.provider, row.container): row.succeeded
+            for row in rows
+            if row.run == last[row.target] and row.succeeded is not None
+        }
 
     def history(self, limit: int) -> list[RunRecord]:
         """Give the latest runs, newest first."""

@@ -12,6 +12,7 @@ from support.ledger_samples import (
     LAKE,
     LAKE_HEADER,
     NOW,
+    OTHER,
     decision_of,
     header_of,
     result_of,
@@ -229,3 +230,43 @@ def test_a_scan_keeps_what_it_kept_for_which_reason(ledger: Ledger) -> None:
     ledger.record_scan(LAKE, "run-1", NOW, result, doubtful=False)
 
     assert LastScan(NOW, 10, 0, 0) == ledger.last_scan(LAKE)
+
+
+def test_the_last_complete_scans_are_remembered(url: str) -> None:
+    """A failure does not move the time, nor does a breaker that opened; a new process knows it."""
+    outcomes = {
+        LAKE: [TargetOutcome.COMPLETE, TargetOutcome.CAPPED, TargetOutcome.TRIPPED],
+        OTHER: [TargetOutcome.COMPLETE, TargetOutcome.FORBIDDEN, TargetOutcome.SUSPICIOUS_EMPTY],
+        ARCHIVE: [TargetOutcome.INCOMPLETE, TargetOutcome.FORBIDDEN, TargetOutcome.CRASHED],
+    }
+    with open_ledger(url) as ledger:
+        for run in range(3):
+            ledger.begin(header_of(f"run-{run}", LAKE_HEADER, VAULT_HEADER))
+            for where, ended in outcomes.items():
+                result = result_of(where=where, outcome=ended[run])
+                ledger.record_scan(where, f"run-{run}", NOW + run * DAY, result, doubtful=False)
+    with open_ledger(url, read_only=True) as ledger:
+        known = ledger.last_completes()
+
+    assert {LAKE: NOW + DAY, OTHER: NOW} == known
+
+
+def test_a_container_that_the_last_scan_of_its_target_did_not_find_is_not_remembered(
+    ledger: Ledger,
+) -> None:
+    """It was deleted, or is meant no more; other targets were scanned in runs of their own."""
+    for run, found in enumerate([(LAKE, OTHER), (LAKE,), (ARCHIVE,)]):
+        ledger.begin(header_of(f"run-{run}", LAKE_HEADER, VAULT_HEADER))
+        for where in found:
+            result = result_of(where=where)
+            ledger.record_scan(where, f"run-{run}", NOW + run * DAY, result, doubtful=False)
+
+    assert {LAKE: NOW + DAY, ARCHIVE: NOW + 2 * DAY} == ledger.last_completes()
+
+
+def test_an_empty_ledger_remembers_no_scan(ledger: Ledger) -> None:
+    """A run that was begun, and a container that was only sighted, say nothing."""
+    ledger.begin(header_of("run-1"))
+    ledger.sight(LAKE, "run-1", NOW, [seen_of()])
+
+    assert {} == ledger.last_completes()
