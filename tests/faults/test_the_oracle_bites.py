@@ -26,7 +26,7 @@ from janitor.model import Activity, Decision, Reason, Upload, UploadResult, Verd
 from janitor.plan import Limits
 from janitor.policy import Policy
 from janitor.sandbox import FaultKind
-from janitor.sweep import _Sweep
+from janitor.sweep.planning import Planner
 
 Patch = pytest.MonkeyPatch
 Mutant = Callable[[Patch], None]
@@ -97,12 +97,12 @@ def _intents_too_late(patch: Patch) -> None:
 
 def _no_limits(patch: Patch) -> None:
     """Know no limits."""
-    patch.setattr(_Sweep, "_limits_left", lambda _self: (Limits(), 0))
+    patch.setattr(Planner, "limits_left", lambda _self: Limits())
 
 
 def _forgetful_limits(patch: Patch) -> None:
     """Give every run the whole budget, whatever was spent before."""
-    patch.setattr(_Sweep, "_limits_left", lambda self: (self._run.limits, 0))
+    patch.setattr(Planner, "limits_left", lambda self: self.run.limits)
 
 
 def _gullible(patch: Patch) -> None:

@@ -1,0 +1,138 @@
+"""The order of things: open, write down, list and judge all, plan all, act, write down, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import datetime
+
+from janitor.engine.calls import Deadline
+from janitor.engine.discover import ALL
+from janitor.engine.memory import RunLedger
+from janitor.engine.survey import Survey, Surveyor
+from janitor.engine.tally import exit_code, result_of
+from janitor.ledger.errors import LedgerError, Locked
+from janitor.model import ContainerRef, ContainerResult, TargetOutcome
+from janitor.observe.events import (
+    BudgetCounted,
+    ContainerFinished,
+    LedgerNoticed,
+    SweepFinished,
+    SweepStarted,
+)
+from janitor.sweep.acting import Actor
+from janitor.sweep.finding import Finder
+from janitor.sweep.opening import Opener
+from janitor.sweep.planning import Planner, less, spent_by
+from janitor.sweep.run import Job, Run
+
+NO_LEDGER = "no ledger and no grace: a run can abort what it sees for the first time"
+
+
+def sweep(jobs: Sequence[Job], run: Run) -> SweepFinished:
+    """Sweep all targets; every container ends in exactly one outcome.
+
+    All containers are listed and judged before the first abort, so that the
+    limits see the whole plan. Raises LedgerError when the ledger cannot be
+    used at all: then nothing was done.
+    """
+    started = run.now()
+    run.tell(SweepStarted(run.run_id, run.mode, started, len(jobs)))
+    if run.ledger is None and run.mode == "enforce":
+        run.tell(LedgerNoticed(NO_LEDGER))
+    try:
+        with ExitStack() as stack:
+            if run.ledger is not None:
+                stack.enter_context(run.ledger.lock())
+            results = _sweep(jobs, run, started, stack)
+            recorded = _finish(run, results)
+    except Locked as error:
+        results, recorded = tuple(_locked(jobs, started, run.now(), str(error))), True
+    for result in results:
+        run.tell(ContainerFinished(result))
+    code = exit_code(results, recorded=recorded)
+    ended = run.now()
+    finished = SweepFinished(run.run_id, run.mode, started, ended, results, code, recorded)
+    run.tell(finished)
+    return finished
+
+
+def _sweep(
+    jobs: Sequence[Job], run: Run, started: datetime, stack: ExitStack
+) -> tuple[ContainerResult, ...]:
+    """Give what became of every container."""
+
+    def pool(name: str, threads: int) -> ThreadPoolExecutor:
+        return stack.enter_context(ThreadPoolExecutor(threads, thread_name_prefix=name))
+
+    execution = run.execution
+    deadline = Deadline(execution.run_timeout.total_seconds())
+    window = 2 * execution.concurrency
+    requests = pool("request", execution.concurrency)
+    listings = pool("listing", execution.listing_threads)
+    opener = Opener(run, stack, deadline)
+    planner = Planner(run)
+    surveyor = _surveyor(run, started, requests, window)
+    targets = list(listings.map(opener.open, jobs))
+    opener.begin(targets, started)
+    surveys = Finder(run, deadline, listings, surveyor).survey_all(targets)
+    plan = planner.plan(surveys)
+    actor = Actor(run, stack, deadline, requests, window)
+    tallies = actor.act(plan, planner.left_out, jobs, surveys)
+
+    def result(survey: Survey) -> ContainerResult:
+        stopped = run.caller.stop.is_set()
+        return result_of(survey, plan, tallies[survey.where], run.now(), stopped=stopped)
+
+    return tuple(result(survey) for survey in surveys)
+
+
+def _surveyor(run: Run, started: datetime, requests: ThreadPoolExecutor, window: int) -> Surveyor:
+    return Surveyor(
+        run.caller,
+        run.tell,
+        requests,
+        window,
+        run.now,
+        started,
+        run.run_id,
+        run.ledger,
+        run.every_upload,
+    )
+
+
+def _finish(run: Run, results: Sequence[ContainerResult]) -> bool:
+    """Count the budgets, and write down what was found; say whether that could be done.
+
+    A ledger that fails now is told of, and aborts nothing more.
+    """
+    if run.ledger is None:
+        run.tell(BudgetCounted(run.limits, less(run.limits, spent_by(results), 0)))
+        return True
+    try:
+        _remember(run, run.ledger, results)
+    except LedgerError as error:
+        run.tell(LedgerNoticed(str(error)))
+        return False
+    return True
+
+
+def _remember(run: Run, ledger: RunLedger, results: Sequence[ContainerResult]) -> None:
+    now = run.now()
+    for result in results:
+        if result.where.container != ALL:
+            doubtful = result.outcome is TargetOutcome.SUSPICIOUS_EMPTY
+            ledger.record_scan(result.where, run.run_id, now, result, doubtful=doubtful)
+    # Asked before the end: what unfinished runs spent includes this one.
+    run.tell(BudgetCounted(run.limits, Planner(run).limits_left()))
+    ledger.finish(run.run_id, now, exit_code(results))
+    ledger.prune(now)
+
+
+def _locked(
+    jobs: Sequence[Job], started: datetime, now: datetime, error: str
+) -> Iterator[ContainerResult]:
+    for job in sorted(jobs, key=lambda job: job.target.name):
+        where = ContainerRef(job.target.name, job.target.provider, ALL)
+        yield ContainerResult(where, TargetOutcome.LOCKED, started, now, error=error)
