@@ -52,8 +52,8 @@ def serve(
     health = Health(settings.execution.run_timeout)
     runner = _Runner(sweep, metrics, health, stop)
     scheduler = Scheduler(settings.schedule, runner.run, metrics)
-    app = application(metrics.registry, health)
-    with _signals() as wishes, Web(app, settings.http.host, settings.http.port) as web, scheduler:
+    app = application(metrics.registry, health, users=lambda: settings.http.users)
+    with _signals() as wishes, Web(app, settings.http) as web, scheduler:
         try:
             health.serving(lambda: scheduler.alive, scheduler.patience)
             log.info("daemon.started", url=web.url, mode=settings.mode)

@@ -4,57 +4,29 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
+from support.website import TIMEOUT, Site, site
 
-from janitor import __version__
 from janitor.errors import JanitorError
-from janitor.observe.metrics import Metrics
 from janitor.service.health import Health
 from janitor.service.web import Web, application
+from janitor.settings.types import Http
 
-TIMEOUT = 10
-PATHS = ("/", "/metrics", "/-/healthy", "/healthz", "/-/ready", "/readyz")
-
-
-class Daemon:
-    """What a test can say of the daemon behind the web server."""
-
-    def __init__(self) -> None:
-        self.alive = True
-        self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry, "report")
-        self.health = Health(timedelta(hours=6))
-        self.port = 0
-
-    def serve(self) -> None:
-        """Let the schedule be known and watched."""
-        self.health.serving(lambda: self.alive, lambda: timedelta(hours=1))
-
-    def ask(
-        self, path: str, method: str = "GET", body: bytes | None = None, **headers: str
-    ) -> tuple[HTTPResponse, str]:
-        """Make one request over a connection of its own."""
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)) as connection:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            return response, response.read().decode()
+PATHS = ("/", "/metrics", "/config", "/-/healthy", "/healthz", "/-/ready", "/readyz")
 
 
 @pytest.fixture(name="daemon")
-def _daemon() -> Iterator[Daemon]:
+def _daemon() -> Iterator[Site]:
     """Serve on a free port of the loopback address, impatiently."""
-    daemon = Daemon()
-    app = application(daemon.registry, daemon.health)
-    with Web(app, "127.0.0.1", 0, idle_timeout=1) as web:
-        daemon.port = int(web.url.rpartition(":")[2])
-        yield daemon
+    with site() as made:
+        yield made
 
 
-def test_metrics_are_plain_text_unless_asked_otherwise(daemon: Daemon) -> None:
+def test_metrics_are_plain_text_unless_asked_otherwise(daemon: Site) -> None:
     """The format that every Prometheus reads, with our metrics in it."""
     response, text = daemon.ask("/metrics")
 
@@ -65,7 +37,7 @@ def test_metrics_are_plain_text_unless_asked_otherwise(daemon: Daemon) -> None:
     )
 
 
-def test_metrics_are_open_metrics_for_who_asks(daemon: Daemon) -> None:
+def test_metrics_are_open_metrics_for_who_asks(daemon: Site) -> None:
     """Prometheus asks by its Accept header."""
     accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
     response, text = daemon.ask("/metrics", accept=accept)
@@ -78,7 +50,7 @@ def test_metrics_are_open_metrics_for_who_asks(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("path", ["/-/ready", "/readyz"])
-def test_ready_is_said_only_while_serving(daemon: Daemon, path: str) -> None:
+def test_ready_is_said_only_while_serving(daemon: Site, path: str) -> None:
     """Before and after, 503 comes with a reason."""
     before = daemon.ask(path)
     daemon.serve()
@@ -94,7 +66,7 @@ def test_ready_is_said_only_while_serving(daemon: Daemon, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/-/healthy", "/healthz"])
-def test_healthy_is_said_while_the_scheduler_lives(daemon: Daemon, path: str) -> None:
+def test_healthy_is_said_while_the_scheduler_lives(daemon: Site, path: str) -> None:
     """When it is dead, 503 comes with a reason."""
     daemon.serve()
     before = daemon.ask(path)
@@ -106,31 +78,18 @@ def test_healthy_is_said_while_the_scheduler_lives(daemon: Daemon, path: str) ->
     ]
 
 
-def test_the_landing_page_says_what_this_is(daemon: Daemon) -> None:
-    """Its version, and links that lead somewhere."""
-    response, text = daemon.ask("/")
-    links = [part.partition('"')[0] for part in text.split('href="')[1:]]
-
-    assert (200, "text/html; charset=utf-8", True, [200, 200, 503]) == (
-        response.status,
-        response.headers["content-type"],
-        f"upload janitor {__version__}" in text,
-        [daemon.ask(link)[0].status for link in links],
-    )
-
-
 @pytest.mark.parametrize(
     "path",
     ["/metrics/", "/-/healthy/", "/-/reload", "/-/quit", "/favicon.ico", "//", "/../", "/%2e"],
 )
-def test_everything_else_is_not_found(daemon: Daemon, path: str) -> None:
+def test_everything_else_is_not_found(daemon: Site, path: str) -> None:
     """No path is guessed, and nothing redirects."""
     assert daemon.ask(path)[0].status == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "X"])
 @pytest.mark.parametrize("path", PATHS)
-def test_nothing_but_reading_is_allowed(daemon: Daemon, path: str, method: str) -> None:
+def test_nothing_but_reading_is_allowed(daemon: Site, path: str, method: str) -> None:
     """Other methods are refused on every path."""
     response, _ = daemon.ask(path, method)
 
@@ -141,7 +100,7 @@ def test_nothing_but_reading_is_allowed(daemon: Daemon, path: str, method: str) 
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_head_is_get_without_a_body(daemon: Daemon, path: str) -> None:
+def test_head_is_get_without_a_body(daemon: Site, path: str) -> None:
     """Same status and length, nothing to read."""
     daemon.serve()
     head, nothing = daemon.ask(path, "HEAD")
@@ -154,7 +113,7 @@ def test_head_is_get_without_a_body(daemon: Daemon, path: str) -> None:
     )
 
 
-def test_nothing_is_cached_or_guessed_and_no_server_is_named(daemon: Daemon) -> None:
+def test_nothing_is_cached_or_guessed_and_no_server_is_named(daemon: Site) -> None:
     """The headers say as little as possible."""
     response, _ = daemon.ask("/metrics")
 
@@ -165,14 +124,14 @@ def test_nothing_is_cached_or_guessed_and_no_server_is_named(daemon: Daemon) -> 
     )
 
 
-def test_a_body_is_refused(daemon: Daemon) -> None:
+def test_a_body_is_refused(daemon: Site) -> None:
     """There is nothing to send, so nothing is read."""
     response, _ = daemon.ask("/metrics", "GET", b"x" * 1000)
 
     assert (413, "close") == (response.status, response.headers["connection"])
 
 
-def test_a_huge_header_is_refused(daemon: Daemon) -> None:
+def test_a_huge_header_is_refused(daemon: Site) -> None:
     """Memory is not for strangers."""
     response, _ = daemon.ask("/metrics", cookie="x" * 60_000)
 
@@ -180,27 +139,20 @@ def test_a_huge_header_is_refused(daemon: Daemon) -> None:
     assert response.status in {400, 431}
 
 
-def talk(daemon: Daemon, said: bytes) -> bytes:
-    """Say something and give all that comes back until the other side hangs up."""
-    with socket.create_connection(("127.0.0.1", daemon.port), timeout=TIMEOUT) as line:
-        line.sendall(said)
-        return b"".join(iter(lambda: line.recv(65536), b""))
-
-
 @pytest.mark.parametrize("said", [b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow"])
-def test_who_does_not_finish_a_request_is_hung_up_on(daemon: Daemon, said: bytes) -> None:
+def test_who_does_not_finish_a_request_is_hung_up_on(daemon: Site, said: bytes) -> None:
     """A few silent connections must not keep out the health checks."""
-    assert talk(daemon, said) == b""
+    assert daemon.talk(said) == b""
 
 
-def test_who_finishes_one_is_answered_and_then_hung_up_on(daemon: Daemon) -> None:
+def test_who_finishes_one_is_answered_and_then_hung_up_on(daemon: Site) -> None:
     """An idle connection is closed after its time."""
-    assert talk(daemon, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").endswith(b"\r\n\r\nok\n")
+    assert daemon.talk(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").endswith(b"\r\n\r\nok\n")
 
 
-def test_a_connection_may_ask_again(daemon: Daemon) -> None:
+def test_a_connection_may_ask_again(daemon: Site) -> None:
     """Prometheus keeps its connection from scrape to scrape."""
-    with closing(HTTPConnection("127.0.0.1", daemon.port, timeout=TIMEOUT)) as connection:
+    with closing(daemon.connection()) as connection:
         seen = []
         for _ in range(3):
             connection.request("GET", "/healthz")
@@ -209,7 +161,7 @@ def test_a_connection_may_ask_again(daemon: Daemon) -> None:
     assert [b"ok\n"] * 3 == seen
 
 
-def test_a_broken_collector_is_a_server_error_and_no_more(daemon: Daemon) -> None:
+def test_a_broken_collector_is_a_server_error_and_no_more(daemon: Site) -> None:
     """One scrape fails and says so, the next request is answered."""
 
     class Broken(Collector):
@@ -227,7 +179,7 @@ def test_an_address_that_is_taken_is_told_clearly() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(JanitorError) as caught:
-            Web(app, "127.0.0.1", port)
+            Web(app, Http(port=port))
 
     assert str(caught.value) == f"cannot listen on 127.0.0.1 port {port}: Address already in use"
 
@@ -237,15 +189,15 @@ def test_an_address_that_is_none_is_told_clearly(host: str, port: int) -> None:
     """A name that cannot be found, a port that does not exist."""
     app = application(CollectorRegistry(), Health(timedelta(hours=6)))
     with pytest.raises(JanitorError, match=f"cannot listen on {host} port {port}: "):
-        Web(app, host, port)
+        Web(app, Http(host=host, port=port))
 
 
 def test_the_address_is_free_again_afterwards() -> None:
     """A restart finds it."""
     app = application(CollectorRegistry(), Health(timedelta(hours=6)))
-    with Web(app, "127.0.0.1", 0) as web:
+    with Web(app, Http(port=0)) as web:
         port = int(web.url.rpartition(":")[2])
-    with Web(app, "127.0.0.1", port) as again:
+    with Web(app, Http(port=port)) as again:
         seen = again.alive
 
     assert (True, False) == (seen, again.alive)
@@ -255,7 +207,7 @@ def test_the_address_is_free_again_afterwards() -> None:
 def test_an_address_of_version_6_is_written_with_brackets() -> None:
     """So that the port can be told from the address."""
     app = application(CollectorRegistry(), Health(timedelta(hours=6)))
-    with Web(app, "::1", 0) as web:
+    with Web(app, Http(host="::1", port=0)) as web:
         port = int(web.url.rpartition(":")[2])
         with closing(HTTPConnection("::1", port, timeout=TIMEOUT)) as connection:
             connection.request("GET", "/healthz")

@@ -1,0 +1,92 @@
+"""What the daemon serves, on a free port, with a daemon behind it that does what a test says."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+
+from prometheus_client import CollectorRegistry
+
+from janitor.observe.metrics import Metrics
+from janitor.service.health import Health
+from janitor.service.web import Bounds, Web, application
+from janitor.settings.types import Http, User
+
+# A guard against hanging, not a measurement.
+TIMEOUT = 30
+# Nobody is waited for longer than a test can bear.
+IMPATIENT = Bounds(header=1, idle=1, write=1)
+
+
+class Site:
+    """A web server, and what a test can say of the daemon behind it."""
+
+    def __init__(self, http: Http) -> None:
+        self.http = replace(http, port=0)
+        self.alive = True
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry, "report")
+        self.health = Health(timedelta(hours=6))
+        self.facts: Mapping[str, str] = {}
+        self.config = "mode: report\n"
+        self.users: Sequence[User] = http.users
+        self.trust: ssl.SSLContext | None = None
+        self.web: Web
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.web.url.rpartition(":")[2])
+
+    def serve(self) -> None:
+        """Let the schedule be known and watched."""
+        self.health.serving(lambda: self.alive, lambda: timedelta(hours=1))
+
+    def connection(self) -> HTTPConnection:
+        """Give a client's connection, with TLS if there is somebody to trust."""
+        if self.trust is None:
+            return HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
+        return HTTPSConnection("127.0.0.1", self.port, timeout=TIMEOUT, context=self.trust)
+
+    def ask(
+        self, path: str, method: str = "GET", body: bytes | None = None, **headers: str
+    ) -> tuple[HTTPResponse, str]:
+        """Make one request over a connection of its own; `_` in a header's name is a dash."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        with closing(self.connection()) as connection:
+            connection.request(method, path, body, sent)
+            response = connection.getresponse()
+            return response, response.read().decode()
+
+    def line(self) -> socket.socket:
+        """Connect, and say nothing yet; a TLS handshake is made if there is somebody to trust."""
+        line = socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT)
+        if self.trust is None:
+            return line
+        return self.trust.wrap_socket(line, server_hostname="127.0.0.1")
+
+    def talk(self, said: bytes) -> bytes:
+        """Say something and give all that comes back until the other side hangs up."""
+        with self.line() as line:
+            line.sendall(said)
+            return b"".join(iter(lambda: line.recv(65536), b""))
+
+
+@contextmanager
+def site(http: Http | None = None, bounds: Bounds = IMPATIENT) -> Iterator[Site]:
+    """Serve on a free port of the loopback address."""
+    made = Site(http or Http())
+    app = application(
+        made.registry,
+        made.health,
+        config=lambda: made.config,
+        landing=lambda: made.facts,
+        users=lambda: made.users,
+    )
+    with Web(app, made.http, bounds=bounds) as made.web:
+        yield made
