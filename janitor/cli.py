@@ -172,6 +172,11 @@ def scan(  # noqa: PLR0913  # one for each option
 
 @janitor.command()
 @click.option("--dry-run", is_flag=True, help="Change nothing, whatever the config says.")
+@click.option(
+    "--delete-on-success",
+    is_flag=True,
+    help="Delete the group at the Pushgateway after a complete sweep, instead of pushing it.",
+)
 @report_options
 def sweep(  # noqa: PLR0913  # one for each option
     *,
@@ -182,12 +187,15 @@ def sweep(  # noqa: PLR0913  # one for each option
     targets: tuple[str, ...],
     verbose: bool,
     dry_run: bool,
+    delete_on_success: bool,
 ) -> int:
     """One full pass that honours `mode`: what a CronJob runs."""
     from janitor.commands.sweep import Printing, run_sweep
 
     printing = Printing(output, every=every, rows=rows, verbose=verbose)
-    return run_sweep(path, printing, targets, read_only=dry_run)
+    return run_sweep(
+        path, printing, targets, read_only=dry_run, delete_on_success=delete_on_success
+    )
 
 
 @janitor.command()
@@ -318,11 +326,16 @@ def ledger_audit(*, path: str, expect: str | None) -> int:
 
 @janitor.command()
 @config_option
-def serve(*, path: str) -> int:
+@click.option(
+    "--watch-config",
+    is_flag=True,
+    help="Reload the config when its content is new, as SIGHUP does.",
+)
+def serve(*, path: str, watch_config: bool) -> int:
     """Run as a daemon: sweeps by schedule, metrics and health over HTTP."""
     from janitor.commands.serve import run_serve
 
-    return run_serve(path)
+    return run_serve(path, watch_config=watch_config)
 
 
 @janitor.group()

@@ -15,11 +15,13 @@ from janitor import __version__, providers
 from janitor.engine.calls import Caller, Patience, RateLimit
 from janitor.engine.memory import RunLedger
 from janitor.ledger import open_ledger
+from janitor.ledger.errors import LedgerError
 from janitor.ledger.glance import Glance
 from janitor.ledger.types import RunHeader
+from janitor.model import ContainerRef
 from janitor.observe.events import Observer, SweepFinished, fan_out
 from janitor.observe.redaction import redact
-from janitor.settings.types import Settings
+from janitor.settings.types import Exposition, Prices, Settings
 from janitor.sweep import Job, Run, UploadName, sweep
 from janitor.targets import Secret, Target
 
@@ -63,6 +65,30 @@ def config_fingerprint(settings: Settings) -> str:
 def policy_fingerprint(target: Target) -> str:
     """Give the hash of everything that decides about a target's uploads."""
     return fingerprint((target.policy, target.prefix))
+
+
+def showing(settings: Settings) -> tuple[str, Exposition, Prices, Mapping[str, float]]:
+    """Give what metrics go by: the mode, how finely, and the prices, also those of targets."""
+    prices = {
+        target.name: target.price_per_gib_month
+        for target in settings.targets
+        if target.price_per_gib_month is not None
+    }
+    return settings.mode, settings.metrics, settings.prices, prices
+
+
+def last_completes(settings: Settings) -> Mapping[ContainerRef, datetime]:
+    """Tell from the ledger when containers were last complete; nothing where it cannot be read.
+
+    What is wrong with a ledger is told by the sweep that wants to use it.
+    """
+    if settings.ledger is None:
+        return {}
+    try:
+        with open_ledger(settings.ledger, read_only=True) as ledger:
+            return ledger.last_completes()
+    except LedgerError:
+        return {}
 
 
 def new_run_id(now: datetime) -> str:

@@ -144,6 +144,11 @@ class Scheduler:
         self._metrics.schedule_missed(reason, times)
         self._log.warning("schedule.missed", reason=reason, times=times)
 
-    def _show_next(self) -> None:
+    @property
+    def next_sweep(self) -> datetime | None:
+        """When the next sweep is due, as far as known."""
         job = self._scheduler.get_job(_JOB)
-        self._metrics.next_sweep(None if job is None else job.next_run_time)
+        return None if job is None else job.next_run_time
+
+    def _show_next(self) -> None:
+        self._metrics.next_sweep(self.next_sweep)

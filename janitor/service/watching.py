@@ -31,12 +31,14 @@ class Watch:
         self._clock = clock
         self._every = every
         self._next = clock() + every
+        self._known: dict[Path, str] = {}
         self.follow(files)
 
     def follow(self, files: Iterable[Path]) -> None:
-        """Watch these files from now on; what is in them now is known."""
-        self._files = tuple(sorted({path.absolute() for path in files}))
-        self._known = self._seen = self._content()
+        """Watch these files from now on; what is in the new ones now is known."""
+        paths = [path.absolute() for path in files]
+        self._known = {path: self._known.get(path) or _digest(path) for path in paths}
+        self._seen = self._known
 
     def changed(self) -> bool:
         """Say, once, that there is new content; most calls do not even look."""
@@ -50,8 +52,8 @@ class Watch:
         self._known = content
         return True
 
-    def _content(self) -> tuple[str, ...]:
-        return tuple(_digest(path) for path in self._files)
+    def _content(self) -> dict[Path, str]:
+        return {path: _digest(path) for path in self._known}
 
 
 def _digest(path: Path) -> str:

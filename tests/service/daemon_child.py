@@ -14,20 +14,22 @@ from janitor.observe.events import SweepFinished
 from janitor.observe.logs import configure
 from janitor.observe.metrics import Metrics
 from janitor.service.daemon import serve
+from janitor.service.runner import Work
 from janitor.settings.types import Http, Schedule, Settings
+from janitor.targets import Execution
 
 WHERE = ContainerRef("media", "qingstor", "your-bucket-name")
 
 
 def sweep_like(kind: str, stop: threading.Event) -> SweepFinished:
-    """Sweep: `quick` at once, `long` and `tidy` until told to stop, `deaf` never."""
+    """Sweep: `quick` at once, `long` and `tidy` until told to stop, `deaf` and `hung` never."""
     print("sweeping", flush=True)  # noqa: T201  # the test waits for it
     begun = datetime.now(UTC)
     if kind == "crash":
         raise RuntimeError(kind)
     if kind in {"long", "tidy"}:
         stop.wait(60)
-    if kind == "deaf":
+    if kind in {"deaf", "hung"}:
         threading.Event().wait(60)
     outcome = TargetOutcome.INTERRUPTED if kind == "long" else TargetOutcome.COMPLETE
     result = ContainerResult(WHERE, outcome, begun, datetime.now(UTC))
@@ -39,9 +41,12 @@ def main(kind: str) -> int:
     configure("json", "debug", sys.stderr)
     stop = threading.Event()
     schedule = Schedule(every=timedelta(hours=1), at_start=kind != "idle")
-    settings = Settings(targets=(), schedule=schedule, http=Http(port=0))
+    moment = timedelta(milliseconds=100)
+    in_haste = Execution(connect_timeout=moment, read_timeout=moment, run_timeout=moment)
+    execution = in_haste if kind == "hung" else Execution()
+    settings = Settings(targets=(), schedule=schedule, http=Http(port=0), execution=execution)
     metrics = Metrics(CollectorRegistry(), "report")
-    return serve(settings, lambda: sweep_like(kind, stop), metrics, stop)
+    return serve(Work(settings, lambda: sweep_like(kind, stop)), metrics, stop)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from janitor.model import ContainerRef, ContainerResult, TargetOutcome
 from janitor.observe.events import SweepFinished
 from janitor.observe.metrics import Metrics
 from janitor.service.daemon import serve
+from janitor.service.runner import Work
 from janitor.settings.types import Http, Schedule, Settings
 
 CHILD = Path(__file__).with_name("daemon_child.py")
@@ -200,6 +201,15 @@ def test_a_second_signal_ends_it_at_once(number: signal.Signals, code: int) -> N
     assert (code, True, []) == (left, time.monotonic() - sent < 2, running.said("daemon.stopped"))
 
 
+def test_a_hung_sweep_ends_the_daemon() -> None:
+    """A server that drips bytes must not keep it busy for ever: whoever restarts it begins anew."""
+    with child("hung") as running:
+        hung = running.wait_for("sweep.hung")
+        code = running.leave()
+
+    assert (1, "critical") == (code, hung["level"])
+
+
 def test_a_crash_of_the_first_sweep_does_not_end_the_daemon() -> None:
     """It is logged with its trace, and the daemon goes on waiting for the next."""
     with child("crash") as running:
@@ -253,7 +263,7 @@ def test_crashes_are_counted_and_sweeps_go_on() -> None:
         return end
 
     with capture_logs() as lines:
-        code = serve(settings(), sweep, metrics, stop)
+        code = serve(Work(settings(), sweep), metrics, stop)
 
     crashes = [line for line in lines if line["event"] == "sweep.crashed"]
 
@@ -276,7 +286,7 @@ def test_a_stop_by_other_means_is_like_a_termination(outcome: TargetOutcome, cod
         stop.set()
         return finished(outcome)
 
-    assert code == serve(settings(), sweep, new_metrics(), stop)
+    assert code == serve(Work(settings(), sweep), new_metrics(), stop)
 
 
 def test_after_a_stop_no_sweep_begins() -> None:
@@ -289,7 +299,7 @@ def test_after_a_stop_no_sweep_begins() -> None:
         calls.append(1)
         return finished()
 
-    assert (0, []) == (serve(settings(), sweep, new_metrics(), stop), calls)
+    assert (0, []) == (serve(Work(settings(), sweep), new_metrics(), stop), calls)
 
 
 def test_signal_handlers_are_as_before_afterwards() -> None:
@@ -297,7 +307,7 @@ def test_signal_handlers_are_as_before_afterwards() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     stop = threading.Event()
     stop.set()
-    serve(settings(), finished, new_metrics(), stop)
+    serve(Work(settings(), finished), new_metrics(), stop)
 
     assert before == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
 
@@ -312,7 +322,7 @@ def test_a_signal_to_this_very_process_stops_it() -> None:
         return finished(TargetOutcome.INTERRUPTED)
 
     with capture_logs() as lines:
-        code = serve(settings(), sweep, new_metrics(), stop)
+        code = serve(Work(settings(), sweep), new_metrics(), stop)
 
     told = [line.get("signal") for line in lines if line["event"] == "daemon.stopping"]
 
@@ -339,7 +349,7 @@ def test_a_daemon_that_lost_its_web_server_breaks_down() -> None:
                 each.__exit__()
 
     with capture_logs() as lines:
-        code = serve(settings(), sweep, new_metrics(), stop)
+        code = serve(Work(settings(), sweep), new_metrics(), stop)
 
     assert (1, ["critical"], True) == (
         code,
@@ -359,7 +369,7 @@ def test_a_taken_address_is_an_error_before_the_first_sweep() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(JanitorError, match="Address already in use"):
-            serve(settings(port=port), sweep, new_metrics(), threading.Event())
+            serve(Work(settings(port=port), sweep), new_metrics(), threading.Event())
 
     assert calls == []
 
@@ -368,4 +378,4 @@ def test_a_schedule_that_makes_no_sense_is_an_error() -> None:
     """Told before anything starts."""
     schedule = Schedule(cron="0 0 31 2 *", every=None)
     with pytest.raises(ValueError, match="Bad day-of-month"):
-        serve(settings(schedule), finished, new_metrics(), threading.Event())
+        serve(Work(settings(schedule), finished), new_metrics(), threading.Event())
