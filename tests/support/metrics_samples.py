@@ -8,12 +8,10 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import choose_encoder
 
-from janitor.model import ContainerRef, ContainerResult, Reason, TargetOutcome
+from janitor.model import ContainerRef, ContainerResult, TargetOutcome
 from janitor.observe.events import Event
 from janitor.observe.metrics import Metrics
 from support.observe_script import NOW, finished
-
-Sample = tuple[tuple[tuple[str, str], ...], float]
 
 
 def metrics_after(*events: Event, mode: str = "report", **options: Any) -> Metrics:
@@ -41,7 +39,7 @@ def exposed_openly(metrics: Metrics) -> str:
 
 
 def value(
-    metrics: Metrics, name: str, where: ContainerRef | None = None, **labels: str
+    metrics: Metrics, name: str, where: ContainerRef | None = None, /, **labels: str
 ) -> float | None:
     """Give one sample, None if there is none."""
     if where is not None:
@@ -86,8 +84,3 @@ def outcomes(metrics: Metrics, where: ContainerRef) -> dict[str, object]:
 def only(outcome: str) -> dict[str, object]:
     """Give 1 for one outcome and 0 for all others."""
     return {each.value: float(each == outcome) for each in TargetOutcome}
-
-
-def reasons(**counts: int) -> dict[Reason, int]:
-    """Give counts by reason."""
-    return {Reason(name): count for name, count in counts.items()}

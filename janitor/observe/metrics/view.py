@@ -15,7 +15,7 @@ from janitor.settings.types import Exposition, Prices
 # The container that stands for those of a target that are beyond `max_containers`.
 FOLDED_CONTAINER = "(folded)"
 GIB = 2**30
-_PLACES: Mapping[str, tuple[str, ...]] = {
+PLACES: Mapping[str, tuple[str, ...]] = {
     "container": ("target", "provider", "container"),
     "target": ("target", "provider"),
     "provider": ("provider",),
@@ -75,14 +75,14 @@ class Row:
 class View:
     """All rows, the names of their places' labels, and how many containers were folded."""
 
-    labels: tuple[str, ...] = _PLACES["container"]
+    labels: tuple[str, ...] = PLACES["container"]
     rows: Sequence[Row] = ()
     folded: int = 0
 
 
 def view_of(standings: Standings, exposition: Exposition, tariff: Tariff) -> View:
     """Sum up the containers, as finely as the exposition says."""
-    labels = _PLACES[exposition.detail]
+    labels = PLACES[exposition.detail]
     folded = _beyond(standings, exposition)
     groups: dict[tuple[str, ...], list[tuple[ContainerRef, Standing]]] = defaultdict(list)
     for where, standing in standings.items():
