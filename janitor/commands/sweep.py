@@ -6,7 +6,8 @@ import dataclasses
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TextIO
@@ -14,9 +15,12 @@ from typing import TextIO
 import click
 
 from janitor import settings
+from janitor.commands import pushing
 from janitor.commands.signals import stopping
 from janitor.engine.tally import EXIT_INTERRUPTED
 from janitor.observe import logs
+from janitor.observe.audit import AuditFile, audit_of
+from janitor.observe.events import SweepFinished
 from janitor.observe.progress import Progress
 from janitor.report.as_csv import write_csv
 from janitor.report.as_json import write_json, write_jsonl
@@ -38,11 +42,28 @@ class Printing:
     verbose: bool = False
 
 
-def run_sweep(path: str, printing: Printing, targets: tuple[str, ...], *, read_only: bool) -> int:
-    """Sweep once with the config at `path` and give the exit code."""
+def run_sweep(
+    path: str,
+    printing: Printing,
+    targets: tuple[str, ...],
+    *,
+    read_only: bool,
+    delete_on_success: bool = False,
+) -> int:
+    """Sweep once with the config at `path` and give the exit code.
+
+    A sweep that only reads leaves no metrics anywhere: they would replace
+    those of the sweeps in earnest.
+    """
     loaded = chosen(settings.load(path, os.environ), targets)
     log_to_stderr(loaded, printing)
-    return sweep_and_print(loaded, printing, read_only=read_only)
+    sweeper = Sweeper(loaded, read_only=read_only)
+    pusher = None
+    if read_only:
+        pushing.withheld(loaded.push, pushing.READ_ONLY)
+    elif pushing.wanted(loaded.push):
+        pusher = pushing.Pusher(loaded, sweeper.now, delete_on_success=delete_on_success)
+    return print_sweep(sweeper, printing, sys.stdout, pusher)
 
 
 def log_to_stderr(loaded: Settings, printing: Printing) -> None:
@@ -62,24 +83,54 @@ def sweep_and_print(
     return print_sweep(Sweeper(loaded, now=now, read_only=read_only), printing, sys.stdout)
 
 
-def print_sweep(sweeper: Sweeper, printing: Printing, stream: TextIO) -> int:
-    """Sweep once, print the report, and give the exit code; the sweeper's observers hear it all."""
+def print_sweep(
+    sweeper: Sweeper,
+    printing: Printing,
+    stream: TextIO,
+    pusher: pushing.Pusher | None = None,
+) -> int:
+    """Sweep once, print the report, and give the exit code; the sweeper's observers hear it all.
+
+    Raises AuditUnusable where the audit file must be written and cannot.
+    """
     hide_secrets(sweeper.settings)
-    with stopping() as stop, Recorder() as recorder:
-        with Progress(sys.stderr) as progress, watchdog(sweeper.settings.execution):
-            listening = dataclasses.replace(
-                sweeper,
-                observers=(recorder, progress, logs.LogObserver(), *sweeper.observers),
-                stop=stop.event,
-                every_upload=printing.every,
-            )
-            finished = listening.sweep()
+    more = () if pusher is None else (pusher,)
+    with stopping() as stop, Recorder() as recorder, audited(sweeper) as audit:
+        listening = dataclasses.replace(
+            sweeper,
+            observers=(recorder, logs.LogObserver(), *audit, *more, *sweeper.observers),
+            stop=stop.event,
+            every_upload=printing.every,
+        )
+        finished = _sweep(listening, pusher)
+        # Before the report, because whoever reads that may go away in the middle.
+        code = finished.exit_code if pusher is None else pusher.finished(finished)
         print_report(recorder.report(), printing, stream)
         if recorder.lost:
             message = f"{recorder.lost} uploads are missing above: the temporary folder is full"
             click.echo(message, err=True)
-    interrupted = finished.exit_code == EXIT_INTERRUPTED
-    return stop.code(finished.exit_code) if interrupted else finished.exit_code
+    return stop.code(code) if code == EXIT_INTERRUPTED else code
+
+
+def _sweep(sweeper: Sweeper, pusher: pushing.Pusher | None) -> SweepFinished:
+    try:
+        with Progress(sys.stderr) as progress, watchdog(sweeper.settings.execution):
+            return sweeper.sweep((progress,))
+    except BaseException as error:
+        if pusher is not None:
+            pusher.crashed(error)
+        raise
+
+
+@contextmanager
+def audited(sweeper: Sweeper) -> Iterator[tuple[AuditFile, ...]]:
+    """Open the audit file, if there is one; whoever only looks has nothing to write there."""
+    audit = None if sweeper.read_only else audit_of(sweeper.settings)
+    if audit is None:
+        yield ()
+        return
+    with audit:
+        yield (audit,)
 
 
 def chosen(loaded: Settings, names: tuple[str, ...]) -> Settings:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import os
 import stat
 import threading
@@ -18,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import structlog
 
 from janitor.errors import ConfigError
 from janitor.observe.audit_lines import line_of, text_of
@@ -72,7 +73,7 @@ class AuditFile:
         self._run_id: str | None = None
         self._started_at: datetime | None = None
         self._lock = threading.Lock()
-        self._log = logging.getLogger(__name__)
+        self._log = structlog.get_logger("janitor.audit")
 
     def __enter__(self) -> Self:
         return self
@@ -123,7 +124,7 @@ class AuditFile:
             self._untold += 1
             first = self._untold == 1
         if first:
-            self._log.error("the audit file %s cannot be written: %s", self._path, error.strerror)
+            self._tell("audit.failed", error=error.strerror)
 
     def _append(self, line: bytes) -> OSError | None:
         if self._moved():
@@ -183,10 +184,13 @@ class AuditFile:
             error = None if self._file is None else _fsync(self._file)
             missing, self._untold = self._untold, 0
         if error is not None:
-            reason = error.strerror
-            self._log.error("the audit file %s may not be on the disk: %s", self._path, reason)
+            self._tell("audit.unsynced", error=error.strerror)
         if missing:
-            self._log.error("the audit file %s lacks %d lines", self._path, missing)
+            self._tell("audit.incomplete", lines=missing)
+
+    def _tell(self, event: str, **facts: object) -> None:
+        # Named here: for the log the sweep may be over already.
+        self._log.error(event, run_id=self._run_id, path=self._path, **facts)
 
 
 def _fsync(file: int) -> OSError | None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import os
 import stat
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from support.observe_script import BUCKET, EVENTS, LAKE, NOW, VAULT, ended, finished, result
 
 from janitor.model import Activity, Decision, Outcome, Reason, Upload, UploadResult, Verdict
@@ -269,10 +269,7 @@ def test_a_line_that_was_cut_short_does_not_spoil_the_next(path: Path) -> None:
 
 
 def test_a_full_disk_costs_lines_and_is_told_once(
-    audit: AuditFile,
-    path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    audit: AuditFile, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sweep goes on, the log says so, and what fits again is whole."""
     audit(EVENTS[0])
@@ -283,18 +280,20 @@ def test_a_full_disk_costs_lines_and_is_told_once(
             return real(file, data[:5])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
+    with monkeypatch.context() as patch, capture_logs() as told:
         patch.setattr(os, "write", lambda file, data: full(file, data[:10]))
         audit(EVENTS[0])
         audit(EVENTS[0])
-    audit(finished())
+    with capture_logs() as told_at_the_end:
+        audit(finished())
     lines = path.read_text(encoding="ascii").splitlines()
 
     assert 2 == audit.lost
+    stamp = {"log_level": "error", "run_id": "run-1", "path": str(path)}
     assert [
-        f"the audit file {path} cannot be written: No space left on device",
-        f"the audit file {path} lacks 2 lines",
-    ] == [record.getMessage() for record in caplog.records]
+        {**stamp, "event": "audit.failed", "error": "No space left on device"},
+        {**stamp, "event": "audit.incomplete", "lines": 2},
+    ] == [*told, *told_at_the_end]
     assert ("sweep.started", "sweep.finished") == (
         json.loads(lines[0])["event"],
         json.loads(lines[-1])["event"],
@@ -315,35 +314,32 @@ def test_lines_reach_the_disk_when_the_sweep_ends(
 
 
 def test_a_disk_that_does_not_keep_it_is_told(
-    audit: AuditFile,
-    path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    audit: AuditFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failed fsync may have lost what was written; it does not stop anything."""
 
     def broken(_: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, capture_logs() as told:
         patch.setattr(os, "fsync", broken)
         tell(audit, *EVENTS)
 
-    assert [f"the audit file {path} may not be on the disk: Input/output error"] == [
-        record.getMessage() for record in caplog.records
+    assert [("audit.unsynced", "Input/output error")] == [
+        (line["event"], line["error"]) for line in told
     ]
 
 
-def test_a_pipe_has_no_disk_to_reach(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_pipe_has_no_disk_to_reach() -> None:
     """`audit.file: /dev/stdout` is of use in a container."""
     reader, writer = os.pipe()
-    with AuditFile(f"/dev/fd/{writer}") as audit:
+    with capture_logs() as told, AuditFile(f"/dev/fd/{writer}") as audit:
         tell(audit, *EVENTS)
     os.close(writer)
     with open(reader, "rb") as pipe:  # noqa: PTH123  # a handle, not a path
-        told = pipe.read()
+        lines = pipe.read()
 
-    assert ([], 10) == (caplog.records, told.count(b"\n"))
+    assert ([], 10) == (told, lines.count(b"\n"))
 
 
 def test_a_pipe_that_nobody_reads_does_not_hang(tmp_path: Path) -> None:
@@ -378,16 +374,17 @@ def test_an_unwritable_file_stops_an_enforcing_run_before_it_begins(tmp_path: Pa
     ) == str(refused.value)
 
 
-def test_in_report_mode_an_unwritable_file_is_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_in_report_mode_an_unwritable_file_is_told(tmp_path: Path) -> None:
     """Nothing is done that would have to be proven, so the sweep goes on."""
     audit = audit_of(settings(tmp_path / "nowhere" / "audit.jsonl", "report"))
     assert audit is not None
-    with audit:
+    with capture_logs() as told, audit:
         tell(audit, EVENTS[0], finished(mode="report"))
 
-    assert ([logging.ERROR] * 2, 2) == ([r.levelno for r in caplog.records], audit.lost)
+    assert (["audit.failed", "audit.incomplete"], 2) == (
+        [line["event"] for line in told],
+        audit.lost,
+    )
 
 
 def test_a_good_file_is_ready(path: Path) -> None:

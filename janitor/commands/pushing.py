@@ -1,0 +1,128 @@
+"""Leaves the metrics of one sweep where they outlive its process: nobody can scrape a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from janitor.engine.tally import EXIT_COMPLETE, EXIT_LOCKED
+from janitor.ledger import LedgerError, Locked
+from janitor.model import ContainerRef
+from janitor.observe.events import Event, SweepFinished, SweepStarted
+from janitor.observe.metrics import Metrics
+from janitor.observe.push import PushFailed, delete, push
+from janitor.observe.textfile import TextfileFailed, write_textfile
+from janitor.settings.types import Push, Schedule, Settings
+from janitor.wiring import last_completes, showing
+
+EXIT_NOT_LEFT = 1
+READ_ONLY = "this run only looks, and must not replace what a real one said"
+LOCKED = "another janitor is at work, and its metrics are the ones that count"
+
+
+class Pusher:
+    """Counts one sweep, in a registry of its own, and leaves what it counted.
+
+    An observer. `delete_on_success` deletes the group of a sweep that was
+    complete, whatever the config says.
+    """
+
+    def __init__(
+        self, settings: Settings, now: Callable[[], datetime], *, delete_on_success: bool = False
+    ) -> None:
+        self._to = settings.push
+        self._delete = delete_on_success or settings.push.delete_on_success
+        self._run_id: str | None = None
+        self._log = structlog.get_logger("janitor.metrics")
+        self._metrics = Metrics(CollectorRegistry(), *showing(settings))
+        self._metrics.schedule_interval(_interval(settings.schedule, now()))
+        self._metrics.seed(_memories(settings))
+
+    def __call__(self, event: Event) -> None:
+        """Count what happened."""
+        if isinstance(event, SweepStarted):
+            self._run_id = event.run_id
+        self._metrics(event)
+
+    def finished(self, sweep: SweepFinished) -> int:
+        """Leave the metrics of a sweep that came to an end; give the exit code of it all.
+
+        Metrics that nobody gets would be a silence that looks like peace, so
+        that a sweep that went well ends with 1 where they could not be left.
+        """
+        if sweep.exit_code == EXIT_LOCKED:
+            withheld(self._to, LOCKED)
+            return sweep.exit_code
+        left = self._leave(complete=sweep.exit_code == EXIT_COMPLETE)
+        return sweep.exit_code if left else sweep.exit_code or EXIT_NOT_LEFT
+
+    def crashed(self, error: BaseException) -> None:
+        """Leave the metrics of a sweep that ended without a word."""
+        if isinstance(error, Locked):
+            withheld(self._to, LOCKED)
+            return
+        self._metrics.sweep_crashed(ledger_failed=isinstance(error, LedgerError))
+        self._leave(complete=False)
+
+    def _leave(self, *, complete: bool) -> bool:
+        registry = self._metrics.registry
+        to, grouping = self._to, dict(self._to.grouping)
+        left = True
+        if to.pushgateway_url is not None:
+            place = {"url": to.pushgateway_url, "job": to.job, "grouping": grouping}
+            if complete and self._delete:
+                left = self._try("metrics.deleted", lambda: delete(to), place)
+            else:
+                left = self._try("metrics.pushed", lambda: push(to, registry), place)
+        path = to.textfile
+        if path is None:
+            return left
+        written = self._try(
+            "metrics.written", lambda: write_textfile(path, registry, grouping), {"path": path}
+        )
+        return left and written
+
+    def _try(self, done: str, act: Callable[[], None], place: Mapping[str, object]) -> bool:
+        try:
+            act()
+        except (PushFailed, TextfileFailed) as error:
+            sentence = str(error)
+        else:
+            self._log.info(done, run_id=self._run_id, **place)
+            return True
+        self._log.error("metrics.lost", run_id=self._run_id, error=sentence)
+        return False
+
+
+def wanted(to: Push) -> bool:
+    """Whether a config wants metrics to be left anywhere."""
+    return to.pushgateway_url is not None or to.textfile is not None
+
+
+def withheld(to: Push, reason: str) -> None:
+    """Say why nothing is left, where something could have been."""
+    if wanted(to):
+        structlog.get_logger("janitor.metrics").info("metrics.withheld", reason=reason)
+
+
+def _interval(schedule: Schedule, now: datetime) -> timedelta:
+    # APScheduler comes with it, which whoever pushes nothing need not wait for.
+    from janitor.service.schedule import ticks_of  # noqa: PLC0415  # see above
+    from janitor.service.ticks import longest_gap  # noqa: PLC0415  # the same
+
+    return longest_gap(ticks_of(schedule, now), now) + schedule.jitter
+
+
+def _memories(settings: Settings) -> Mapping[ContainerRef, datetime]:
+    """Ask the ledger when containers were last complete: this process has seen nothing yet.
+
+    What is pushed replaces all that was said before. Without memories a run
+    that fails would take the last success of each container away, and with it
+    the alert on its age.
+    """
+    names = {target.name for target in settings.targets}
+    remembered = last_completes(settings).items()
+    return {where: moment for where, moment in remembered if where.target in names}
