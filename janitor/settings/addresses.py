@@ -12,11 +12,13 @@ import socket
 
 from janitor.settings.quantities import Unusable
 
-_URL = re.compile(
+_SERVER = (
     r"(?P<scheme>https?)://"
     r"(?P<host>\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
-    r"(?::(?P<port>[0-9]{1,5}))?/?"
+    r"(?::(?P<port>[0-9]{1,5}))?"
 )
+_URL = re.compile(rf"{_SERVER}/?")
+_URL_WITH_PATH = re.compile(rf"{_SERVER}(?:/[A-Za-z0-9._~/-]*)?")
 _LISTEN = re.compile(
     r"(?P<host>\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})"
 )
@@ -41,6 +43,8 @@ _FORBIDDEN_NAMES = frozenset(
 # IPv6 blocks that carry an IPv4 address in their last 32 bits.
 _CARRIERS = tuple(ipaddress.ip_network(n) for n in ("::ffff:0:0/96", "64:ff9b::/96", "::/96"))
 _LAST_PORT = 65535
+# What clients of a Pushgateway add by themselves.
+_PUSH_PATH = re.compile(r"//.*/metrics(?:/|$)")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -62,7 +66,17 @@ def proxy(url: str) -> str:
     return url
 
 
-def host(name: str) -> str:
+def pushgateway(url: str) -> str:
+    """Check the URL of a Pushgateway, which may be behind a path; gives it without `/`."""
+    match = _URL_WITH_PATH.fullmatch(url)
+    if match is None or _PUSH_PATH.search(url):
+        raise Unusable(_pushgateway_remedy(url))
+    check_port(match["port"], lowest=1)
+    host(match["host"], owner="Pushgateway")
+    return url.rstrip("/")
+
+
+def host(name: str, owner: str = "object store") -> str:
     """Check the host of an endpoint, and refuse the addresses of the machine itself."""
     if _HOST.fullmatch(name) is None:
         msg = "must be a host name or an address, without scheme, port and path"
@@ -70,7 +84,7 @@ def host(name: str) -> str:
     plain = _plain(name)
     addresses = _addresses(plain)
     if plain in _FORBIDDEN_NAMES or any(a in network for a in addresses for network in _FORBIDDEN):
-        msg = "is a link-local or metadata address, which no object store has: say its own name"
+        msg = f"is a link-local or metadata address, which no {owner} has: say its own name"
         raise Unusable(msg)
     if not addresses and (_NUMERIC.fullmatch(plain) or name.startswith("[")):
         msg = "is not an IP address: check its numbers"
@@ -149,3 +163,19 @@ def _url_remedy(url: str) -> str:
     if re.fullmatch(_URL.pattern + r".+", url):
         return "must not have a path: say only scheme, host and port"
     return "must be a URL: say for example https://minio.example:9000"
+
+
+def _pushgateway_remedy(url: str) -> str:
+    say = "say for example http://pushgateway.example:9091"
+    if not re.match(r"https?://", url):
+        return f"must be a URL: {say}"
+    if "@" in url:
+        return (
+            "must not hold a user or a password, because it is shown and logged: remove them, "
+            "and let a proxy or a network policy decide who may push"
+        )
+    if _PUSH_PATH.search(url):
+        return f"must end before /metrics, which is added: {say}"
+    if "?" in url or "#" in url:
+        return f"must not have ? or #: {say}"
+    return f"must be a URL: {say}"

@@ -10,13 +10,26 @@ from janitor.matching import Match
 from janitor.plan import Limits
 from janitor.policy import Policy, Rule
 from janitor.settings import ledger_url
-from janitor.settings.file_model import HttpModel, ScheduleModel
+from janitor.settings.file_model import ScheduleModel
 from janitor.settings.merging import effective, floor_of, rules_of
 from janitor.settings.policy_models import PolicyModel, RuleModel
 from janitor.settings.sections import Sections, TargetSection
+from janitor.settings.service_models import AuditModel, HttpModel, PushModel
+from janitor.settings.side_files import Beside
 from janitor.settings.target_checks import containers_of
 from janitor.settings.target_models import AssumeRoleModel, GlacierModel, QingStorModel, S3Model
-from janitor.settings.types import DEFAULT_LEDGER, Http, Log, Schedule, Settings
+from janitor.settings.types import (
+    DEFAULT_LEDGER,
+    Election,
+    Exposition,
+    Http,
+    Log,
+    Prices,
+    Push,
+    Schedule,
+    Settings,
+)
+from janitor.settings.web_files import Web
 from janitor.targets import (
     AssumeRole,
     AwsIdentity,
@@ -34,13 +47,18 @@ _HTTP_PORT = 80
 
 
 def build(
-    sections: Sections, credentials: Mapping[int, Credentials | None], base: Path
+    sections: Sections,
+    credentials: Mapping[int, Credentials | None],
+    web: Web,
+    beside: Beside,
 ) -> Settings:
-    """Make the settings; `credentials` are by position of target, `base` is for relative paths."""
+    """Make the settings; `credentials` are by position of target, `beside` is the config."""
+    base = beside.directory
     targets = tuple(
         _target(sections, index, credentials[index], base) for index in sorted(sections.targets)
     )
     usable = sections.usable
+    election, audit = usable["leader_election"], usable["audit"] or AuditModel()
     return Settings(
         targets=targets,
         mode=usable["mode"] or "report",
@@ -48,7 +66,12 @@ def build(
         schedule=_schedule(usable["schedule"] or ScheduleModel()),
         limits=Limits(**_said(usable["limits"])),
         execution=Execution(**_said(usable["execution"])),
-        http=_http(usable["http"] or HttpModel()),
+        http=_http(usable["http"] or HttpModel(), web, base),
+        metrics=Exposition(**_said(usable["metrics"])),
+        prices=Prices(**_said(usable["prices"])),
+        push=_push(usable["push"] or PushModel(), base),
+        election=None if election is None else Election(**election.said()),
+        audit_file=_path(audit.file, base),
         log=Log(**_said(usable["log"])),
     )
 
@@ -67,8 +90,28 @@ def _schedule(section: ScheduleModel) -> Schedule:
     return Schedule(**({"every": None} | said if section.cron is not None else said))
 
 
-def _http(section: HttpModel) -> Http:
-    return Http() if section.listen is None else Http(*section.listen)
+def _http(section: HttpModel, web: Web, base: Path) -> Http:
+    default = Http()
+    host, port = section.listen or (default.host, default.port)
+    return Http(
+        host,
+        port,
+        tls=web.tls,
+        users=web.users,
+        users_file=_path(section.basic_auth_users_file, base),
+        web_config_file=_path(section.web_config_file, base),
+    )
+
+
+def _push(section: PushModel, base: Path) -> Push:
+    said = section.said()
+    if "grouping" in said:
+        said["grouping"] = tuple(sorted(said["grouping"].items()))
+    return Push(**(said | {"textfile": _path(section.textfile, base)}))
+
+
+def _path(said: str | None, base: Path) -> str | None:
+    return None if said is None else str(base / said)
 
 
 def _target(sections: Sections, index: int, credentials: Credentials | None, base: Path) -> Target:
@@ -82,6 +125,7 @@ def _target(sections: Sections, index: int, credentials: Credentials | None, bas
         exclude=tuple(section.exclude or ()),
         prefix="" if isinstance(section, GlacierModel) else section.prefix or "",
         page_size=section.page_size,
+        price_per_gib_month=section.price_per_gib_month,
     )
 
 
@@ -110,7 +154,7 @@ def _rule(section: RuleModel) -> Rule:
 def _options(section: TargetSection, credentials: Credentials | None, base: Path) -> Options:
     reach = Reach(
         endpoint_url=section.endpoint_url,
-        ca_file=None if section.ca_file is None else str(base / section.ca_file),
+        ca_file=_path(section.ca_file, base),
         proxy_url=section.proxy_url,
         proxy_from_environment=section.proxy_from_environment or False,
     )

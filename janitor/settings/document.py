@@ -33,7 +33,7 @@ _MOST_VALUES = 20_000
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Escapes can bring in what the text itself must not have.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_START = "start with the line version: 1"
+START = "start with the line version: 1"
 
 # From ruamel.yaml's words to ours: the first part of its message that matches.
 _SYNTAX = (
@@ -103,9 +103,12 @@ def decode(raw: bytes) -> str:
     return text
 
 
-def parse(text: str) -> Document:
-    """Read YAML text; raises `Broken` where nothing behind a mistake can be understood."""
-    return _Reader(text).document()
+def parse(text: str, start: str = START) -> Document:
+    """Read YAML text; raises `Broken` where nothing behind a mistake can be understood.
+
+    `start` is the remedy for a file without any key.
+    """
+    return _Reader(text, start).document()
 
 
 def has_control_character(text: str) -> bool:
@@ -163,8 +166,9 @@ def _syntax_error(error: MarkedYAMLError, text: str) -> Broken:
 class _Reader:
     """Builds a `Document` from events, in one pass and to a bounded depth."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, start: str) -> None:
         self._events = _events(text)
+        self._start = start
         self._document = Document()
         self._count = 0
 
@@ -172,7 +176,7 @@ class _Reader:
         next(self._events)  # the stream's start
         start = next(self._events)
         if not isinstance(start, DocumentStartEvent):
-            raise _broken(Place(1, 1), f"is empty: {_START}")
+            raise _broken(Place(1, 1), f"is empty: {self._start}")
         self._refuse_directives(start)
         root = next(self._events)
         self._document.data = self._node(root, ())
@@ -195,8 +199,8 @@ class _Reader:
         if isinstance(root, MappingStartEvent):
             return
         if isinstance(root, ScalarEvent) and not root.value:
-            raise _broken(Place(1, 1), f"is empty: {_START}")
-        raise _broken(_start(root), f"must have keys with values at the top: {_START}")
+            raise _broken(Place(1, 1), f"is empty: {self._start}")
+        raise _broken(_start(root), f"must have keys with values at the top: {self._start}")
 
     def _node(self, event: Any, path: KeyPath) -> Any:
         self._refuse_too_much(event, path)

@@ -10,7 +10,6 @@ from janitor.settings.fields import (
     Interval,
     Jitter,
     Ledger,
-    Listen,
     NotYet,
     Rate,
     Share,
@@ -23,10 +22,17 @@ from janitor.settings.fields import (
 )
 from janitor.settings.policy_models import PolicyModel
 from janitor.settings.section import Section, optional, required
+from janitor.settings.service_models import (
+    AuditModel,
+    ElectionModel,
+    HttpModel,
+    LogModel,
+    MetricsModel,
+    PricesModel,
+    PushModel,
+)
 from janitor.settings.target_models import AnyTarget
 from janitor.settings.types import DEFAULT_LEDGER
-
-_NOT_YET = "Not part of this version yet"
 
 
 class ScheduleModel(Section):
@@ -69,41 +75,6 @@ class ExecutionModel(Section):
     run_timeout: ShortTime = optional("For a whole sweep, in s, min or h", "6h")
 
 
-class HttpModel(Section):
-    """Where `janitor serve` answers for metrics and health."""
-
-    listen: Listen = optional("host:port; [::1]:10079 for IPv6", "127.0.0.1:10079")
-    tls_cert: NotYet = optional(_NOT_YET)
-    tls_key: NotYet = optional(_NOT_YET)
-    basic_auth_users_file: NotYet = optional(_NOT_YET)
-
-
-class LogModel(Section):
-    """What goes to standard error, and how."""
-
-    format: Annotated[
-        Literal["auto", "console", "json"] | None,
-        choice("say auto, console or json", "auto", "console", "json"),
-    ] = optional("auto: console on a terminal, else JSON", "auto")
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"] | None,
-        choice("say debug, info, warning or error", "debug", "info", "warning", "error"),
-    ] = optional("The least important level that is logged", "info")
-
-
-class AuditModel(Section):
-    """A trail of JSON lines."""
-
-    file: NotYet = optional(_NOT_YET)
-
-
-class PushModel(Section):
-    """Metrics for those that cannot scrape."""
-
-    pushgateway_url: NotYet = optional(_NOT_YET)
-    textfile: NotYet = optional(_NOT_YET)
-
-
 class FileModel(Section):
     """The config of the upload janitor."""
 
@@ -125,9 +96,14 @@ class FileModel(Section):
     policy: PolicyModel = optional("What makes an upload stale, on every target")
     limits: LimitsModel = optional("How much one run may do; null is unlimited, 0 is none")
     targets: list[AnyTarget] = required("What to sweep, and how to reach it", minItems=1)
-    http: HttpModel = optional("Where janitor serve answers for metrics and health")
+    http: HttpModel = optional("Where janitor serve answers for metrics and health, and to whom")
+    metrics: MetricsModel = optional("How finely metrics tell about containers")
+    prices: PricesModel = optional("What storage costs; a target can have a price of its own")
+    push: PushModel | None = optional("Where janitor sweep leaves its metrics")
+    leader_election: ElectionModel | None = optional(
+        "Of several janitor serve, let the holder of a Lease of Kubernetes sweep; null is off"
+    )
+    audit: AuditModel | None = optional("A trail of JSON lines, besides the ledger")
     log: LogModel = optional("What goes to standard error, and how")
-    audit: AuditModel | None = optional("A trail of JSON lines; not part of this version yet")
-    push: PushModel | None = optional("Pushed metrics; not part of this version yet")
-    notify: NotYet = optional(_NOT_YET)
+    notify: NotYet = optional("Not part of this version yet")
     execution: ExecutionModel = optional("How hard to work, and when to give up")

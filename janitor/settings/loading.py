@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from janitor.settings import document, environment, source
@@ -13,26 +14,46 @@ from janitor.settings.file_checks import check_file
 from janitor.settings.policy_checks import check_policies
 from janitor.settings.problems import WHOLE_FILE, BadConfig, Finding, Problem, dotted
 from janitor.settings.sections import Sections, validate
+from janitor.settings.service_checks import check_service
+from janitor.settings.service_models import HttpModel
+from janitor.settings.side_files import Beside
 from janitor.settings.target_checks import check_targets
 from janitor.settings.types import Settings
+from janitor.settings.web_files import collect_web
 from janitor.targets import Credentials
 
 STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """What was found in the config itself, and what in the files that it names."""
+
+    document: Document
+    findings: list[Finding]
+    elsewhere: tuple[Problem, ...] = ()
+
+    def problems(self, file: str) -> Iterator[Problem]:
+        for finding in self.findings:
+            place = self.document.place(finding)
+            path = dotted(finding.path)
+            yield Problem(file, place.line, place.column, path, finding.sentence)
+        yield from self.elsewhere
 
 
 def load_file(path: Path | str, environ: Mapping[str, str]) -> Settings:
     """Read settings from a file, or raise `BadConfig` with all of its problems."""
     name = str(path)
     file = "<stdin>" if name == STANDARD_INPUT else name
-    base = Path.cwd() if name == STANDARD_INPUT else Path(name).absolute().parent
-    # Raised out here, the error carries no other one that might hold a secret.
     read = _read(name)
-    outcome = read if isinstance(read, Finding) else _settings(read, environ, base)
-    if isinstance(outcome, Settings):
-        return outcome
-    if isinstance(outcome, Finding):
-        outcome = [(Document(), outcome)]
-    raise BadConfig(_problem(file, found, finding) for found, finding in outcome)
+    # Raised out here, the error carries no other one that might hold a secret.
+    if isinstance(read, Document):
+        outcome = _settings(read, environ, Beside.file(file))
+    else:
+        outcome = _Refused(Document(), [read])
+    if isinstance(outcome, _Refused):
+        raise BadConfig(outcome.problems(file))
+    return outcome
 
 
 def _read(name: str) -> Document | Finding:
@@ -44,37 +65,32 @@ def _read(name: str) -> Document | Finding:
         return error.finding
 
 
-def _settings(
-    found: Document, environ: Mapping[str, str], base: Path
-) -> Settings | list[tuple[Document, Finding]]:
+def _settings(found: Document, environ: Mapping[str, str], beside: Beside) -> Settings | _Refused:
     data, unfilled = environment.fill(found.data, environ)
     early = [*found.findings, *unfilled]
     sections = validate(data, {finding.path for finding in early})
-    credentials, late = _check(sections, base)
+    credentials, late = _collect(sections, beside.directory)
+    web = collect_web(sections.usable.get("http") or HttpModel(), beside)
+    late += [*web.findings, *_all_checks(sections)]
     # What is broken already is not told again in other words.
     told = {finding.path for finding in early}
     findings = [*early, *(f for f in (*sections.findings, *late) if f.path not in told)]
-    if findings:
-        return [(found, finding) for finding in findings]
-    return build(sections, credentials, base)
+    if findings or web.problems:
+        return _Refused(found, findings, tuple(web.problems))
+    return build(sections, credentials, web, beside)
 
 
-def _check(sections: Sections, base: Path) -> tuple[dict[int, Credentials | None], list[Finding]]:
+def _collect(sections: Sections, base: Path) -> tuple[dict[int, Credentials | None], list[Finding]]:
     credentials: dict[int, Credentials | None] = {}
     findings: list[Finding] = []
     for index, target in sections.targets.items():
         credentials[index], problems = collect(target, ("targets", index), base)
         findings += problems
-    findings += _all_checks(sections)
     return credentials, findings
 
 
 def _all_checks(sections: Sections) -> Iterator[Finding]:
     yield from check_file(sections)
+    yield from check_service(sections)
     yield from check_targets(sections)
     yield from check_policies(sections)
-
-
-def _problem(file: str, found: Document, finding: Finding) -> Problem:
-    place = found.place(finding)
-    return Problem(file, place.line, place.column, dotted(finding.path), finding.sentence)

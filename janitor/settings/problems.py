@@ -58,10 +58,12 @@ class Problem:
 
 
 class BadConfig(ConfigError):  # noqa: N818  # reads better where it is caught
-    """A config file cannot be used; `problems` are all that were found, in the file's order."""
+    """A config cannot be used; `problems` are all that were found, in the order of each file."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        ordered = sorted(problems, key=lambda p: (p.line, p.column, p.path, p.sentence))
+        found = list(problems)
+        files = {name: rank for rank, name in enumerate(dict.fromkeys(p.file for p in found))}
+        ordered = sorted(found, key=lambda p: (files[p.file], p.line, p.column, p.path, p.sentence))
         self.problems = tuple(_bounded(list(dict.fromkeys(ordered))))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 

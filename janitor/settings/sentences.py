@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -31,12 +32,21 @@ _MISSING = {
     "vaults": 'say vaults: [name], or vaults: ["*"] for all',
     "buckets": 'say buckets: [name], or buckets: ["*"] for all',
     "role_arn": "say role_arn: arn:aws:iam::012345678901:role/janitor",
+    "lease": "say for example lease: upload-janitor",
+    "basic_auth_users": "say basic_auth_users: {name: hash}",
 }
 # What people know from elsewhere, by the provider of the target ("" anywhere).
 _FOREIGN = {
     ("", "enforce"): "say mode: enforce or mode: report",
     ("", "dry_run"): "say mode: report to change nothing",
     ("", "dry-run"): "say mode: report to change nothing",
+    (
+        "",
+        "tls_server_config",
+    ): "write it to a file of its own, and say http: {web_config_file: FILE}",
+    ("", "basic_auth_users"): (
+        "write them to a file of their own, and say http: {basic_auth_users_file: FILE}"
+    ),
     ("glacier", "buckets"): "Glacier has vaults: say vaults",
     ("glacier", "prefix"): "Glacier's uploads have no key, so no prefix: use vaults, or a rule",
     ("glacier", "finished_object_check"): "Glacier's archives are never overwritten: remove it",
@@ -53,20 +63,34 @@ _FOREIGN = {
 }
 
 
-def findings_of(error: ValidationError) -> Iterator[Finding]:
+@dataclass(frozen=True, slots=True, eq=False)  # one object for each kind of file
+class Language:
+    """The keys of one kind of file, and what to say of keys of others, by the kind of target."""
+
+    model: type[BaseModel]
+    foreign: Mapping[tuple[str, str], str]
+
+
+_CONFIG = Language(FileModel, _FOREIGN)
+
+
+def findings_of(error: ValidationError, language: Language = _CONFIG) -> Iterator[Finding]:
     """Translate every error of a file."""
     # The errors must be asked not to carry their input, which may be a secret.
     for number, item in enumerate(error.errors(include_url=False, include_input=False)):
         guess = number < _MOST_GUESSES
-        yield _finding(item["type"], item["loc"], item.get("ctx", {}), guess=guess)
+        kind, location = item["type"], item["loc"]
+        if kind == "extra_forbidden":
+            path = without_tags(location)
+            yield Finding(path, _unknown(path, location, language, guess=guess), on_key=True)
+        else:
+            yield _finding(kind, location, item.get("ctx", {}))
 
 
-def _finding(kind: str, location: KeyPath, context: dict[str, Any], *, guess: bool) -> Finding:
+def _finding(kind: str, location: KeyPath, context: dict[str, Any]) -> Finding:
     path = without_tags(location)
     if kind.startswith("union_tag"):
         path = (*path, "provider")
-    if kind == "extra_forbidden":
-        return Finding(path, _unknown(path, location, guess=guess), on_key=True)
     return Finding(path, _sentence(kind, path, context))
 
 
@@ -91,13 +115,13 @@ def without_tags(location: KeyPath) -> KeyPath:
     return location
 
 
-def _unknown(path: KeyPath, location: KeyPath, *, guess: bool) -> str:
+def _unknown(path: KeyPath, location: KeyPath, language: Language, *, guess: bool) -> str:
     name = str(path[-1])
     tag = str(location[2]) if path != location else ""
-    remedy = _FOREIGN.get((tag, name)) or _FOREIGN.get(("", name))
+    remedy = language.foreign.get((tag, name)) or language.foreign.get(("", name))
     if remedy:
         return f"is not a key here: {remedy}"
-    known = sorted(_model_at(path[:-1], tag).model_fields)
+    known = sorted(_model_at(path[:-1], tag, language.model).model_fields)
     guess = guess and len(name) <= _LONGEST_GUESS
     close = difflib.get_close_matches(name, known, n=1) if guess else []
     if close:
@@ -105,9 +129,8 @@ def _unknown(path: KeyPath, location: KeyPath, *, guess: bool) -> str:
     return f"is not a key here: remove it, or use one of {', '.join(known)}"
 
 
-def _model_at(path: KeyPath, tag: str) -> type[BaseModel]:
+def _model_at(path: KeyPath, tag: str, model: type[BaseModel]) -> type[BaseModel]:
     """Find the section that a path leads to."""
-    model: type[BaseModel] = FileModel
     for step in path:
         if isinstance(step, int):
             continue

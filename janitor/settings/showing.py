@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +11,9 @@ from janitor.matching import Match, Pattern
 from janitor.policy import FLOOR, Policy, Rule
 from janitor.settings.ledger_url import NONE, without_passwords
 from janitor.settings.quantities import write_duration, write_share, write_size
-from janitor.settings.scalars import resolve
-from janitor.settings.types import Http, Schedule, Settings
+from janitor.settings.showing_service import service_sections
+from janitor.settings.types import Schedule, Settings
+from janitor.settings.yaml_text import Noted, write_yaml
 from janitor.targets import (
     AwsIdentity,
     Credentials,
@@ -27,24 +26,13 @@ from janitor.targets import (
 )
 
 STARS = "***"
-_WORD = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./:+%-]*")
 _SHORT = ("h", "min", "s")
 _TWO_DAYS = timedelta(days=2)
-# JSON writes these as they are, and YAML reads them as line breaks or not at all.
-_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """A value with a comment behind it."""
-
-    value: Any
-    note: str
 
 
 def write_settings(settings: Settings) -> str:
     """Write effective settings, with every default."""
-    return "\n".join(_mapping(_settings(settings), "")) + "\n"
+    return write_yaml(_settings(settings))
 
 
 def _settings(settings: Settings) -> dict[str, Any]:
@@ -62,8 +50,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
         },
         **({"policy": {"rules": [_rule(rule) for rule in common]}} if common else {}),
         "targets": [_target(target, len(common)) for target in settings.targets],
-        "http": {"listen": _listen(settings.http)},
-        "log": {"format": settings.log.format, "level": settings.log.level},
+        **service_sections(settings),
         "execution": _execution(settings.execution),
     }
 
@@ -83,11 +70,6 @@ def _schedule(schedule: Schedule) -> dict[str, Any]:
         "jitter": write_duration(schedule.jitter, _SHORT),
         "at_start": schedule.at_start,
     }
-
-
-def _listen(http: Http) -> str:
-    host = f"[{http.host}]" if ":" in http.host else http.host
-    return f"{host}:{http.port}"
 
 
 def _execution(execution: Execution) -> dict[str, Any]:
@@ -116,6 +98,9 @@ def _target(target: Target, common: int) -> dict[str, Any]:
         else target.page_size,
         **_options(target),
         **_floor(target.policy),
+        "price_per_gib_month": Noted(None, "that of prices")
+        if target.price_per_gib_month is None
+        else target.price_per_gib_month,
         "policy": _policy(target.policy, common),
     }
 
@@ -255,44 +240,3 @@ def _match(match: Match) -> dict[str, Any]:
         elif value is not None:
             found[name] = write_size(value) if isinstance(value, int) else value
     return found
-
-
-def _mapping(mapping: Mapping[str, Any], indent: str) -> Iterator[str]:
-    for name, value in mapping.items():
-        yield from _entry(f"{indent}{name}:", value, indent)
-
-
-def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
-    if isinstance(value, dict) and value:
-        yield head
-        yield from _mapping(value, f"{indent}  ")
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
-        yield head
-        for item in value:
-            first, *rest = _mapping(item, f"{indent}    ")
-            yield f"{indent}  - {first.strip()}"
-            yield from rest
-    elif isinstance(value, Noted):
-        yield f"{head} {_scalar(value.value)}  # {value.note}"
-    else:
-        yield f"{head} {_scalar(value)}"
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(_scalar(item) for item in value)}]"
-    if isinstance(value, str):
-        return value if _is_plain(value) else _quoted(value)
-    return json.dumps(value)
-
-
-def _is_plain(text: str) -> bool:
-    """Whether YAML reads the bare word as this very text."""
-    is_word = _WORD.fullmatch(text) is not None and not text.endswith(":")
-    return is_word and isinstance(resolve(text), str)
-
-
-def _quoted(text: str) -> str:
-    # Loading fills in variables again.
-    written = json.dumps(text.replace("${", "$${"), ensure_ascii=False)
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", written)

@@ -44,6 +44,18 @@ def read_config(path: str) -> bytes:
         os.close(descriptor)
 
 
+def read_beside(path: Path) -> bytes:
+    """Read a file that a config names and that is read again later, so no pipe; at most 1 MiB."""
+    descriptor = _open(str(path))
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            msg = "is not a regular file: write it to one, because it is read more than once"
+            raise Unreadable(msg)
+        return _read(descriptor, LARGEST_CONFIG)
+    finally:
+        os.close(descriptor)
+
+
 def read_secret(path: Path) -> bytes:
     """Read a file with a secret, or a pipe that has a writer; at most 64 KiB."""
     descriptor = _open(str(path))

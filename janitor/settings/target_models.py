@@ -27,6 +27,7 @@ from janitor.settings.fields import (
 )
 from janitor.settings.policy_models import PolicyModel
 from janitor.settings.section import Section, optional, required
+from janitor.settings.service_fields import Price
 
 _REGION = shape(REGION, "must be the code of a region: say for example eu-west-1")
 
@@ -55,6 +56,9 @@ class TargetModel(Section):
         "Proxy for this target, for example http://proxy.example:3128"
     )
     proxy_from_environment: Bool = optional("Obey HTTPS_PROXY and NO_PROXY", default=False)
+    price_per_gib_month: Price | None = optional(
+        "Price of a GiB for a month, in the currency of prices; null is that of prices"
+    )
 
 
 class KeysModel(TargetModel):

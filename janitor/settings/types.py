@@ -48,12 +48,18 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """Where `janitor serve` listens, and to whom it answers: to everybody if there are no users."""
+    """Where `janitor serve` listens, and to whom it answers: to everybody if there are no users.
+
+    `users_file` and `web_config_file` are the paths of the files that users, or
+    TLS and users, were read from; at most one is set.
+    """
 
     host: str = "127.0.0.1"
     port: int = 10079
     tls: Tls | None = None
     users: tuple[User, ...] = ()
+    users_file: str | None = None
+    web_config_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from support.certificates import write_certificates
 from support.settings_samples import Load, Refuse
 
 from janitor.settings import BadConfig, Settings, load
@@ -36,3 +37,11 @@ def refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Refuse:
         return str(caught.value)
 
     return refuse_it
+
+
+@pytest.fixture
+def web_directory(tmp_path: Path) -> Path:
+    """Give a directory with certificates that is not the config's own."""
+    directory = tmp_path / "web"
+    write_certificates(directory)
+    return directory

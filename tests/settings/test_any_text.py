@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
-from support.settings_samples import ARCHIVE, LAKE, MEDIA, errors_by_schema
+from support.settings_samples import ARCHIVE, HASH, LAKE, MEDIA, errors_by_schema
 
 from janitor.settings import BadConfig, Settings, load, schema, show
 from janitor.settings.environment import fill
+from janitor.settings.web_models import TlsServerModel
 
 SHARED_DIRECTORY = settings(
     max_examples=150,
@@ -58,6 +59,25 @@ VALUES = st.recursive(
         st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=5)), inner, max_size=5),
     ),
     max_leaves=15,
+)
+
+
+HASHES = st.one_of(SCALARS, st.just(HASH))
+# Mostly right, so that mistakes are met one by one.
+WEB_CONFIGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "basic_auth_users": st.dictionaries(st.text(max_size=5), HASHES, max_size=3),
+        "tls_server_config": st.dictionaries(
+            st.sampled_from(sorted(TlsServerModel.model_fields)),
+            st.one_of(SCALARS, st.sampled_from(["TLS13", "NoClientCert", "side.yaml", [], True])),
+            max_size=4,
+        ),
+        "http_server_config": st.dictionaries(
+            st.sampled_from(["http2", "headers"]), st.one_of(VALUES, st.just({}))
+        ),
+        "rate_limit": st.dictionaries(st.sampled_from(["interval", "burst"]), SCALARS),
+    },
 )
 
 
@@ -129,6 +149,32 @@ def test_any_value_in_a_good_config(
         assert isinstance(outcome(tmp_path, show(loaded).encode()), Settings)
         document = YAML(typ="safe", pure=True).load(text)
         assert errors_by_schema(document) == []
+
+
+@SHARED_DIRECTORY
+@given(
+    st.sampled_from(["basic_auth_users_file", "web_config_file"]),
+    st.one_of(
+        st.binary(max_size=60),
+        st.lists(st.one_of(YAML_MARKS, st.text(max_size=3)), max_size=25).map(
+            lambda marks: "".join(marks).encode("utf-8", "surrogatepass")
+        ),
+        VALUES.map(lambda value: json.dumps(value).encode()),
+        WEB_CONFIGS.map(lambda value: json.dumps(value).encode()),
+    ),
+)
+def test_any_file_beside_a_good_config(tmp_path: Path, key: str, raw: bytes) -> None:
+    """A file of users or a web config is taken whole, or refused in the same clear way."""
+    (tmp_path / "side.yaml").write_bytes(raw)
+
+    loaded = outcome(tmp_path, f"version: 1\nhttp: {{{key}: side.yaml}}\n{LAKE}".encode())
+
+    if isinstance(loaded, Settings):
+        assert loaded == outcome(tmp_path, show(loaded).encode())
+    else:
+        assert is_clear_refusal(loaded)
+        names = {Path(problem.file).name for problem in loaded.problems}
+        assert names <= {"any.yaml", "side.yaml"}
 
 
 @given(st.text())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from support.certificates import write_certificates
 from support.settings_samples import errors_by_schema
 
 from janitor.errors import ConfigError
@@ -18,6 +20,7 @@ GALLERY = Path(__file__).parent / "golden"
 MISTAKES = sorted(path.stem for path in GALLERY.glob("*.yaml"))
 ENVIRON = {"EMPTY": ""}
 ENOUGH = 45
+ABOUT_OTHER_FILES = ("tls-", "users-file-", "web-config-")
 
 # What no schema can know: it takes several keys, a meaning, the environment or
 # another file. Every other mistake must be refused by the schema too.
@@ -27,8 +30,11 @@ BEYOND_SCHEMA = frozenset(
         *(name for name in MISTAKES if name.startswith("bucket-") and name != "bucket-twice"),
         "caller-account-with-sts-of-role-only",
         "caller-account-without-sts",
+        *(name for name in MISTAKES if name.startswith(ABOUT_OTHER_FILES)),
         "duration-beyond-all-bounds",
         "duration-of-nothing",
+        "election-too-long",
+        "election-too-short",
         "endpoint-and-host-on-qingstor",
         "endpoint-and-virtual-on-qingstor",
         "endpoint-is-metadata",
@@ -50,6 +56,9 @@ BEYOND_SCHEMA = frozenset(
         "prefix-with-slash-on-qingstor",
         "protocol-http-on-qingstor",
         "proxy-twice",
+        "push-delete-without-url",
+        "push-url-is-metadata",
+        "push-url-of-the-push",
         "region-is-no-region",
         "rule-below-the-floor",
         "rule-for-another-provider",
@@ -89,12 +98,25 @@ BEYOND_SCHEMA = frozenset(
         "zone-empty-on-qingstor",
         "zone-missing-on-qingstor",
     }
-) - {"enforce-instead-of-mode", "variable-in-key"}
+) - {"enforce-instead-of-mode", "variable-in-key", "web-config-and-more-at-once"}
 
 
-def problems_of(mistake: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Problem, ...]:
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the gallery, and add the certificates that its files name."""
+    place = tmp_path_factory.mktemp("gallery") / "golden"
+    shutil.copytree(GALLERY, place)
+    write_certificates(place / "side")
+    return place
+
+
+@pytest.fixture(autouse=True)
+def _in_the_gallery(furnished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(furnished)
+
+
+def problems_of(mistake: str) -> tuple[Problem, ...]:
     """Load a picture of the gallery, and give what is wrong with it."""
-    monkeypatch.chdir(GALLERY)
     with pytest.raises(BadConfig) as caught:
         load(f"{mistake}.yaml", ENVIRON)
     return caught.value.problems
@@ -109,28 +131,28 @@ def parsed(mistake: str) -> object:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_gets_exactly_its_sentences(
-    mistake: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mistake_gets_exactly_its_sentences(mistake: str) -> None:
     """Every broken config is refused with the sentences that stand beside it."""
     expected = (GALLERY / f"{mistake}.txt").read_text()
 
-    actual = "".join(f"{problem}\n" for problem in problems_of(mistake, monkeypatch))
+    actual = "".join(f"{problem}\n" for problem in problems_of(mistake))
 
     assert expected == actual
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_problem_points_at_its_key_or_value(
-    mistake: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_problem_points_at_its_key_or_value(mistake: str) -> None:
     """Every position is the start of a key or a value, or of a mapping that lacks a key."""
-    lines = (GALLERY / f"{mistake}.yaml").read_text().splitlines() or [""]
-    problems = problems_of(mistake, monkeypatch)
+    problems = problems_of(mistake)
 
-    astray = [str(p) for p in problems if not points_at_something(p, lines)]
+    astray = [str(p) for p in problems if not points_at_something(p, lines_of(p.file))]
 
     assert astray == []
+
+
+def lines_of(file: str) -> list[str]:
+    """Read the lines of the file that a problem is in."""
+    return Path(file).read_text().splitlines() or [""]
 
 
 def points_at_something(problem: Problem, lines: list[str]) -> bool:
@@ -190,9 +212,9 @@ def test_every_sentence_has_a_remedy() -> None:
     assert helpless == []
 
 
-def test_problems_are_data_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_problems_are_data_too() -> None:
     """A caller can print problems in its own way, and catch them like any error of a config."""
-    problem = problems_of("duration-without-unit", monkeypatch)[0]
+    problem = problems_of("duration-without-unit")[0]
 
     assert problem == Problem(
         file="duration-without-unit.yaml",

@@ -11,13 +11,25 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from support.settings_samples import ARCHIVE, LAKE, MEDIA, Load, Refuse, errors_by_schema
+from support.certificates import write_certificates
+from support.settings_samples import ARCHIVE, HASH, LAKE, MEDIA, Load, Refuse, errors_by_schema
 
 from janitor.matching import Match, Pattern
 from janitor.plan import Limits
 from janitor.policy import Policy, Rule
 from janitor.settings import example, load, minimal, schema
-from janitor.settings.types import Http, Log, Schedule, Settings
+from janitor.settings.types import (
+    Election,
+    Exposition,
+    Http,
+    Log,
+    Prices,
+    Push,
+    Schedule,
+    Settings,
+    Tls,
+    User,
+)
 from janitor.targets import (
     AssumeRole,
     AwsIdentity,
@@ -95,12 +107,27 @@ targets:
     ca_file: /etc/ssl/minio.pem
     buckets: [uploads]
     finished_object_check: never
+    price_per_gib_month: 0
     unsafe_min_age: 1h
     policy: {stale_after: 2h, idle_for: off, grace: 0}
-http: {listen: "[::1]:10080", tls_cert: null, tls_key: null, basic_auth_users_file: null}
+http:
+  listen: "[::1]:10080"
+  tls_cert: certificates/server.pem
+  tls_key: certificates/server.key
+  tls_client_ca: certificates/ca.pem
+  basic_auth_users_file: users.yaml
+  web_config_file: null
+metrics: {detail: target, max_containers: 20}
+prices: {currency: EUR, per_gib_month: 0.023}
+push:
+  pushgateway_url: https://pushgateway.example:9091/behind/a/path/
+  job: janitor-of-archives
+  grouping: {shard: "1", instance: archive}
+  delete_on_success: true
+  textfile: textfiles/janitor.prom
+leader_election: {lease: upload-janitor.archive, namespace: storage, duration: 1min}
 log: {format: json, level: debug}
-audit: {file: null}
-push: {pushgateway_url: null, textfile: null}
+audit: {file: /var/log/upload-janitor/audit.jsonl}
 notify: []
 execution: {concurrency: 8, requests_per_second: 2.5, backend: threads, run_timeout: 90min}
 """
@@ -126,6 +153,8 @@ def test_a_full_config_means_exactly_this(load_text: Load, tmp_path: Path) -> No
     """Every key of the language lands where it belongs."""
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "qingstor").write_text("SECRET\n")
+    (tmp_path / "users.yaml").write_text(f"basic_auth_users: {{alice: {HASH}}}\n")
+    write_certificates(tmp_path / "certificates")
     expected = Settings(
         mode="report",
         ledger="postgresql+psycopg://janitor:SECRET@db.example:5433/janitor?sslmode=verify-full",
@@ -197,9 +226,32 @@ def test_a_full_config_means_exactly_this(load_text: Load, tmp_path: Path) -> No
                     rules=COMMON_RULES,
                     minimum_age=timedelta(hours=1),
                 ),
+                price_per_gib_month=0.0,
             ),
         ),
-        http=Http("::1", 10080),
+        http=Http(
+            "::1",
+            10080,
+            Tls(
+                str(tmp_path / "certificates" / "server.pem"),
+                str(tmp_path / "certificates" / "server.key"),
+                str(tmp_path / "certificates" / "ca.pem"),
+                "required",
+            ),
+            (User("alice", Secret(HASH)),),
+            users_file=str(tmp_path / "users.yaml"),
+        ),
+        metrics=Exposition("target", 20),
+        prices=Prices("EUR", 0.023),
+        push=Push(
+            "https://pushgateway.example:9091/behind/a/path",
+            "janitor-of-archives",
+            (("instance", "archive"), ("shard", "1")),
+            delete_on_success=True,
+            textfile=str(tmp_path / "textfiles" / "janitor.prom"),
+        ),
+        election=Election("upload-janitor.archive", "storage", timedelta(minutes=1)),
+        audit_file="/var/log/upload-janitor/audit.jsonl",
         log=Log("json", "debug"),
         execution=Execution(8, 2.5, run_timeout=timedelta(minutes=90)),
     )
@@ -284,7 +336,27 @@ ACCEPTED = {
         "limits: {aborts_per_run: null, aborts_per_day: null, bytes_per_run: 500MB, "
         "share_of_listed: 100%}"
     ),
-    "sections of nothing": "audit: null\npush: {}\nnotify: null",
+    "sections of nothing": "audit: null\npush: {}\nnotify: null\nleader_election: null",
+    "nulls of the service": (
+        "http: {tls_cert: null, tls_key: null, tls_client_ca: null, basic_auth_users_file: null, "
+        "web_config_file: null}\naudit: {file: null}\nprices: {per_gib_month: null}\n"
+        "push: {pushgateway_url: null, textfile: null}"
+    ),
+    "a Lease with a ledger of its own": "leader_election: {lease: a}\nledger: sqlite:///a.db",
+    "the shortest Lease": "leader_election: {lease: a.b-c.1, namespace: x, duration: 5s}",
+    "the longest Lease": "leader_election: {lease: a, duration: 5min}",
+    "the coarsest metrics": "metrics: {detail: provider, max_containers: 1}",
+    "the finest metrics": "metrics: {max_containers: 100000}",
+    "a price of nothing": "prices: {per_gib_month: 0}",
+    "a price from the environment": "prices: {per_gib_month: '${PRICE:-0.023}'}",
+    "a Pushgateway in the clear": "push: {pushgateway_url: 'http://pushgateway.monitoring:9091'}",
+    "a Pushgateway on this machine": "push: {pushgateway_url: 'http://[::1]:9091/'}",
+    "a group from the environment": (
+        "push: {pushgateway_url: 'http://a', grouping: {instance: '${NAME:-a}', _shard1: b/c}}"
+    ),
+    "a text file beside the config": "push: {textfile: janitor.prom}",
+    "an audit file beside the config": "audit: {file: audit.jsonl}",
+    "listening to everybody": "http: {listen: '0.0.0.0:10079'}",
     "a number from the environment": "execution: {concurrency: '${N:-32}'}",
     "a boolean from the environment": "schedule: {at_start: '${B:-false}'}",
     "a rate from the environment": ("execution: {requests_per_second: '${R:-1.5}'}"),
@@ -459,6 +531,7 @@ def test_a_default_that_the_schema_tells_is_the_real_one(
         "QingStorModel": (MEDIA, "    "),
         "S3Model": (LAKE, "    "),
         "AssumeRoleModel": (LAKE + role, "      "),
+        "ElectionModel": (LAKE + "leader_election:\n  lease: janitor\n", "  "),
     }
     top = {f"{name.title()}Model": name for name in schema()["properties"]}
     if section in places:

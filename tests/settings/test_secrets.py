@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from pathlib import Path
 
 import pytest
-from support.settings_samples import ARCHIVE, LAKE, MEDIA, Load
+from support.settings_samples import ARCHIVE, HASH, LAKE, MEDIA, Load
 
 from janitor.settings import BadConfig, show
 
@@ -44,7 +45,37 @@ WRONG = {
     "a long one from the environment": "${LONG}",
 }
 ENVIRON = {"SECRET": f"{CANARY} {CANARY}", "BROKEN": f"{CANARY}\n", "LONG": CANARY * 1000}
-FILES = ("access_key_id_file", "secret_access_key_file", "session_token_file")
+FILES = (
+    "    access_key_id_file: {}",
+    "    secret_access_key_file: {}",
+    "    session_token_file: {}",
+    "http: {{basic_auth_users_file: {}}}",
+    "http: {{web_config_file: {}}}",
+)
+# What people write into a file of users instead of name: hash.
+USERS = (
+    "basic_auth_users: {{alice: {}}}",
+    "basic_auth_users: {{alice:{}}}",
+    "basic_auth_users: {{alice:{}: x}}",
+    "basic_auth_users: {{alice: [{}]}}",
+    "basic_auth_users: {{alice: {{password: {}}}}}",
+    "basic_auth_users: {{'alice:{}': {}}}",
+    "basic_auth_users: {{'a {}': {}, 'a {}': 1}}",
+    "basic_auth_users: [{}]",
+    "basic_auth_users: {}",
+    "basic_auth_users: alice:{}",
+    "basic_auth_users:\n  alice:{}\n  bob:{}\n",
+    "basic_auth_users:\n  alice: $2y$10${}\n",
+    "basic_auth_users:\n  alice: !x {}\n",
+    "basic_auth_users:\n  alice: '{}\n",
+    "basic_auth_users:\n  ? [{}]\n  : {}\n",
+    "alice:{}",
+    "{}",
+    "tls_server_config: {{key: {}}}",
+    "tls_server_config: {{client_auth_type: {}, min_version: {}, cert_file: {}}}",
+    "http_server_config: {{headers: {{a: {}}}}}",
+    "rate_limit: {}",
+)
 
 
 def everything_said(error: BaseException) -> str:
@@ -81,14 +112,40 @@ def test_a_wrong_secret_is_not_in_what_is_said(holder: str, wrong: str, load_tex
     assert CANARY not in without_keys(everything_said(caught.value))
 
 
-@pytest.mark.parametrize("key", FILES)
+@pytest.mark.parametrize("line", FILES)
 @pytest.mark.parametrize("value", [CANARY, f"{CANARY}/x", f"[{CANARY}]", CANARY * 300])
-def test_a_secret_in_place_of_its_file_is_not_said(key: str, value: str, load_text: Load) -> None:
+def test_a_secret_in_place_of_its_file_is_not_said(line: str, value: str, load_text: Load) -> None:
     """People paste the secret where the name of its file belongs."""
     with pytest.raises(BadConfig) as caught:
-        load_text(f"version: 1\n{LAKE}    {key}: {value}\n")
+        load_text(f"version: 1\n{LAKE}{line.format(value)}\n")
 
     assert CANARY not in everything_said(caught.value)
+
+
+@pytest.mark.parametrize("key", ["basic_auth_users_file", "web_config_file"])
+@pytest.mark.parametrize("content", USERS)
+def test_a_password_in_a_file_of_users_is_not_said(
+    key: str, content: str, load_text: Load, tmp_path: Path
+) -> None:
+    """Neither as a value nor as a part of a name that is none."""
+    (tmp_path / "users.yaml").write_text(content.replace("{}", CANARY).format())
+
+    with pytest.raises(BadConfig) as caught:
+        load_text(f"version: 1\nhttp: {{{key}: users.yaml}}\n{LAKE}")
+
+    assert CANARY not in everything_said(caught.value)
+
+
+def test_a_hash_is_neither_shown_nor_printed(load_text: Load, tmp_path: Path) -> None:
+    """Of users, only their number is shown."""
+    (tmp_path / "users.yaml").write_text(f"basic_auth_users: {{alice: {HASH}}}\n")
+
+    settings = load_text(f"version: 1\nhttp: {{basic_auth_users_file: users.yaml}}\n{LAKE}")
+
+    assert settings.http.users[0].password_hash.reveal() == HASH
+    assert HASH not in repr(settings)
+    assert HASH not in show(settings)
+    assert "alice" not in show(settings)
 
 
 KEYS_OF_ALL_KINDS = [
@@ -112,6 +169,20 @@ KEYS_OF_ALL_KINDS = [
     "execution: {{read_timeout: '{}'}}",
     "execution: {{requests_per_second: '{}'}}",
     "http: {{listen: '{}'}}",
+    "http: {{tls_cert: '{}', tls_key: '{}'}}",
+    "http: {{web_config_file: '{}'}}",
+    "metrics: {{detail: '{}'}}",
+    "metrics: {{max_containers: '{}'}}",
+    "prices: {{currency: '{}'}}",
+    "prices: {{per_gib_month: '{}'}}",
+    "push: {{pushgateway_url: '{}'}}",
+    "push: {{pushgateway_url: 'http://a:{}@b'}}",
+    "push: {{textfile: '{}'}}",
+    "push: {{delete_on_success: '{}'}}",
+    "leader_election: {{lease: '{}'}}",
+    "leader_election: {{lease: a, namespace: '{}'}}",
+    "leader_election: {{lease: a, duration: '{}'}}",
+    "audit: {{file: '{}/'}}",
     "log: {{level: '{}'}}",
     "ledger: {}",
     "notify: {}",

@@ -6,12 +6,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.settings_samples import ARCHIVE, LAKE, MEDIA, Load
+from support.certificates import write_certificates
+from support.settings_samples import ARCHIVE, HASH, LAKE, MEDIA, Load
 
 from janitor.settings import example, minimal, show
 
 GOLDEN = Path(__file__).parent / "shown.yaml"
 ENVIRON = {"QINGSTOR_ACCESS_KEY_ID": "***", "QINGSTOR_SECRET_ACCESS_KEY": "***"}
+TLS_SERVER_CONFIG = """\
+tls_server_config:
+  cert_file: server.pem
+  key_file: server.key
+  client_ca_file: ca.pem
+  client_auth_type: VerifyClientCertIfGiven
+  min_version: TLS13
+"""
 OTHER = ARCHIVE.removeprefix("targets:\n")
 RULE = "{{name: {}, match: {{key: '{}'}}, action: keep}}"
 ODD = (
@@ -46,6 +55,27 @@ CONFIGS = {
     ),
     "execution": f"version: 1\nexecution: {{requests_per_second: 0.5, run_timeout: 61s}}\n{LAKE}",
     "http": f'version: 1\nhttp: {{listen: "[::]:80"}}\nlog: {{format: json}}\n{LAKE}',
+    "metrics": f"version: 1\nmetrics: {{detail: target, max_containers: 7}}\n{LAKE}",
+    "prices": (
+        f"version: 1\nprices: {{currency: EUR, per_gib_month: 0.0000001}}\n{LAKE}"
+        "    price_per_gib_month: 1000000\n"
+    ),
+    "price of nothing": f"version: 1\nprices: {{per_gib_month: 0}}\n{LAKE}",
+    "push": (
+        "version: 1\npush: {pushgateway_url: 'http://[::1]:9091/a', job: 'a b', textfile: ü.prom,"
+        " delete_on_success: true, grouping: {'true': '1', 'null': 'no', shard: '$${a}'}}\n" + LAKE
+    ),
+    "election": f"version: 1\nleader_election: {{lease: a.b, duration: 90s}}\n{LAKE}",
+    "election elsewhere": f"version: 1\nleader_election: {{lease: '1', namespace: '2'}}\n{LAKE}",
+    "audit": f"version: 1\naudit: {{file: '#1'}}\n{LAKE}",
+    "TLS": (
+        f"version: 1\nhttp: {{tls_cert: server.pem, tls_key: server.key, "
+        f"tls_client_ca: ca.pem, basic_auth_users_file: web.yaml}}\n{LAKE}"
+    ).replace("web.yaml", "users.yaml"),
+    "TLS for everybody": (
+        f"version: 1\nhttp: {{tls_cert: server.pem, tls_key: server.key}}\n{LAKE}"
+    ),
+    "web config": f"version: 1\nhttp: {{web_config_file: web.yaml}}\n{LAKE}",
     "low floor": f"version: 1\n{LAKE}    unsafe_min_age: 3h\n    policy: {{stale_after: 5h}}\n",
     "enforce": f"version: 1\nmode: enforce\n{ARCHIVE}",
     "enforce without a ledger": (
@@ -94,6 +124,14 @@ CONFIGS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _files_beside(tmp_path: Path) -> None:
+    write_certificates(tmp_path)
+    users = f"basic_auth_users: {{alice: {HASH}, bob: {HASH}}}\n"
+    (tmp_path / "users.yaml").write_text(users)
+    (tmp_path / "web.yaml").write_text(f"{users}{TLS_SERVER_CONFIG}")
+
+
 @pytest.mark.parametrize("text", CONFIGS.values(), ids=CONFIGS.keys())
 def test_what_is_shown_loads_as_the_same_settings(text: str, load_text: Load) -> None:
     """Only secrets are lost on the way."""
@@ -111,6 +149,28 @@ def test_show_of_the_example_is_this(load_text: Load) -> None:
     actual = show(load_text(example(), ENVIRON)).replace(str(Path.cwd()), "")
 
     assert expected == actual
+
+
+def test_what_a_web_config_says_is_shown_behind_it(load_text: Load, tmp_path: Path) -> None:
+    """Which TLS and how many users stands in another file, and still is in effect."""
+    shown = show(load_text(CONFIGS["web config"]))
+
+    assert "  tls_cert: null\n" in shown
+    assert (
+        f"  web_config_file: {tmp_path}/web.yaml"
+        "  # TLS from 1.3 on, client certificates checked if given; users: 2\n"
+    ) in shown.replace('"', "")
+
+
+def test_a_web_config_that_protects_nothing_is_shown_as_such(
+    load_text: Load, tmp_path: Path
+) -> None:
+    """Prometheus takes an empty list of users for none, and so does the janitor."""
+    (tmp_path / "web.yaml").write_text("basic_auth_users: {}\n")
+
+    shown = show(load_text(CONFIGS["web config"]))
+
+    assert "web.yaml  # no TLS; no users, so everybody may read\n" in shown.replace('"', "")
 
 
 def test_zero_and_null_are_told_apart(load_text: Load) -> None:

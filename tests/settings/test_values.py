@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,8 @@ from support.settings_samples import LAKE, MEDIA, Load, Refuse
 
 from janitor.settings import addresses, quantities, timetable
 from janitor.settings.quantities import Unusable
+from janitor.settings.service_fields import OWN_LABELS
+from janitor.settings.types import Election
 
 FORBIDDEN = [
     "169.254.169.254",
@@ -134,6 +138,78 @@ def test_what_is_no_endpoint_is_refused(url: str) -> None:
     """Parsers disagree about odd URLs, so none of them is let through."""
     with pytest.raises(Unusable):
         addresses.endpoint(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://pushgateway.example:9091", "http://pushgateway.example:9091"),
+        ("https://pushgateway.example/", "https://pushgateway.example"),
+        ("http://[2001:db8::1]:9091/a/b_c~1.2//", "http://[2001:db8::1]:9091/a/b_c~1.2"),
+        ("http://localhost:9091/metricsgateway", "http://localhost:9091/metricsgateway"),
+        ("http://metrics:9091", "http://metrics:9091"),
+    ],
+)
+def test_a_pushgateway_may_be_behind_a_path(url: str, expected: str) -> None:
+    """Plain http is common inside a cluster, so it needs no further word."""
+    assert addresses.pushgateway(url) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://",
+        "http:///a",
+        "ftp://pushgateway.example",
+        "http://user@pushgateway.example",
+        "http://user:pass@pushgateway.example",
+        "http://pushgateway.example:0",
+        "http://pushgateway.example:65536",
+        "http://pushgateway.example/metrics",
+        "http://pushgateway.example/a/metrics/",
+        "http://pushgateway.example/metrics/job/a",
+        "http://pushgateway.example/a b",
+        "http://pushgateway.example/%2e%2e",
+        "http://pushgateway.example/?a",
+        "http://pushgateway.example/#a",
+        "http://pushgateway.example\\@169.254.169.254",
+        "http://169.254.169.254",
+        "http://0xA9FEA9FE",
+    ],
+)
+def test_what_is_no_pushgateway_is_refused(url: str) -> None:
+    """A password in the URL would be shown, and what clients add must not be there twice."""
+    with pytest.raises(Unusable):
+        addresses.pushgateway(url)
+
+
+@pytest.mark.parametrize("name", ["a", "0", "upload-janitor", "a.b.c", "a" * 63, "a" * 61 + ".b"])
+def test_a_lease_has_a_name_that_kubernetes_takes(name: str, load_text: Load) -> None:
+    """Labels of DNS, with dots between them."""
+    election = load_text(f"version: 1\nleader_election: {{lease: '{name}'}}\n{LAKE}").election
+
+    assert election == Election(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["-a", "a-", "a..b", ".a", "a.", "a_b", "A", "a" * 64, ".".join(["a" * 63] * 4), "ä"]
+)
+def test_a_lease_has_no_other_name(name: str, refuse: Refuse) -> None:
+    """Kubernetes would refuse it only when the daemon runs."""
+    said = refuse(f"version: 1\nleader_election: {{lease: '{name}'}}\n{LAKE}")
+
+    assert "leader_election.lease: must be a name that Kubernetes takes" in said
+
+
+def test_labels_of_the_janitors_own_metrics_are_known() -> None:
+    """The Pushgateway would write a group's label over them."""
+    exposition = Path(__file__).parents[1] / "observe" / "golden" / "exposition.txt"
+
+    labels = set(re.findall(r'[{,]([a-z_]+)="', exposition.read_text()))
+
+    assert {"target", "outcome", "le"} <= labels
+    assert labels <= OWN_LABELS
 
 
 @given(st.integers(0, 2**32 - 1))

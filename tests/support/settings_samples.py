@@ -9,6 +9,9 @@ import jsonschema  # type: ignore[import-untyped]  # its stubs are another packa
 
 from janitor.settings import Settings, schema
 
+# Of the password "sesame"; the cost is the lowest that there is.
+HASH = "$2b$04$HSpLp6Zewgs175oXklQHd.SEY6j4IqYrbFAxlKRhnTqn7ObE..2kC"
+
 Load = Callable[..., Settings]
 Refuse = Callable[..., str]
 
@@ -41,3 +44,8 @@ def errors_by_schema(document: Any) -> list[str]:
     """Say what an editor would mark in a document."""
     validator = jsonschema.Draft202012Validator(schema())
     return [str(error.message) for error in validator.iter_errors(document)]
+
+
+def with_http(keys: str) -> str:
+    """Write a config with keys of http."""
+    return f"version: 1\nhttp: {{{keys}}}\n{LAKE}"
