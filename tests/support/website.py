@@ -9,13 +9,15 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+from pathlib import Path
 
+import trustme
 from prometheus_client import CollectorRegistry
 
 from janitor.observe.metrics import Metrics
 from janitor.service.health import Health
 from janitor.service.web import Bounds, Web, application
-from janitor.settings.types import Http, User
+from janitor.settings.types import Http, Tls, User
 
 # A guard against hanging, not a measurement.
 TIMEOUT = 30
@@ -75,6 +77,43 @@ class Site:
         with self.line() as line:
             line.sendall(said)
             return b"".join(iter(lambda: line.recv(65536), b""))
+
+
+class Authority:
+    """A certificate authority that issues into a directory, and the client's side of TLS."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._ca = trustme.CA()
+        self.path = str(directory / f"{id(self)}-ca.pem")
+        self._ca.cert_pem.write_to_path(self.path)
+
+    def issue(self, name: str, host: str = "127.0.0.1") -> tuple[str, str]:
+        """Write a certificate and its key, and give their paths; what was there is replaced."""
+        issued = self._ca.issue_cert(host)
+        cert, key = (str(self._directory / f"{name}.{kind}") for kind in ("pem", "key"))
+        issued.cert_chain_pems[0].write_to_path(cert)
+        issued.private_key_pem.write_to_path(key)
+        return cert, key
+
+    def client(self, mine: tuple[str, str] | None = None) -> ssl.SSLContext:
+        """Give a client's context that trusts this authority, and may bring a certificate."""
+        context = ssl.create_default_context(cafile=self.path)
+        if mine is not None:
+            context.load_cert_chain(*mine)
+        return context
+
+
+@contextmanager
+def secured(
+    directory: Path, bounds: Bounds = IMPATIENT, http: Http | None = None
+) -> Iterator[Site]:
+    """Serve by TLS, with a client that trusts it."""
+    authority = Authority(directory)
+    tls = Tls(*authority.issue("server"))
+    with site(replace(http or Http(), tls=tls), bounds) as made:
+        made.trust = authority.client()
+        yield made
 
 
 @contextmanager

@@ -17,16 +17,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from janitor.service.health import Health
 from janitor.service.web.door import Door
-from janitor.service.web.gate import Busy, Gate
+from janitor.service.web.gate import Busy, Shared
 from janitor.service.web.page import POLICY, landing_page
-from janitor.service.web.scrape import scrape
+from janitor.service.web.scrape import scrape, wants_gzip, wants_open_metrics
 from janitor.service.web.seldom import SeldomLog
 from janitor.settings.types import User
 
 LARGEST_HEADER = 16 * 1024
-# Encoding is Python's own work: more at once would not be faster.
-_SCRAPES_AT_ONCE = 2
-_SCRAPES_WAITING = 32
+# Pages are Python's own work: more at once would not be faster.
+_PAGES_AT_ONCE = 2
 _HEADERS = [
     (b"cache-control", b"no-store"),
     (b"content-security-policy", POLICY.encode()),
@@ -55,17 +54,19 @@ def application(
     a thread. `users` is asked at every request: while it gives any, all but
     health needs one of their passwords.
     """
-    gate = Gate(_SCRAPES_AT_ONCE, _SCRAPES_WAITING)
+    made = Shared[Response](_PAGES_AT_ONCE)
 
     async def metrics(request: Request) -> Response:
-        accept, coding = (request.headers.get(name, "") for name in ("accept", "accept-encoding"))
-        return await gate.run(lambda: scrape(registry, accept, coding))
+        form = wants_open_metrics(request.headers.get("accept", ""))
+        zipped = wants_gzip(request.headers.get("accept-encoding", ""))
+        work = partial(scrape, registry, open_metrics=form, zipped=zipped)
+        return await made.get(f"metrics {form} {zipped}", work)
 
     async def shown(_: Request) -> Response:
-        return PlainTextResponse(await gate.run(config))
+        return await made.get("config", lambda: PlainTextResponse(config()))
 
     async def first(_: Request) -> Response:
-        return HTMLResponse(await gate.run(lambda: landing_page(landing())))
+        return await made.get("landing", lambda: HTMLResponse(landing_page(landing())))
 
     # On the loop: these must answer whatever else is slow.
     async def healthy(_: Request) -> Response:
@@ -99,15 +100,15 @@ class _Lock:
     async def open(self, page: _Page, request: Request) -> Response:
         """Give the page to who may see it and is not one of too many."""
         authorization = request.headers.get("authorization")
+        client = "unknown" if request.client is None else request.client.host
         try:
-            if await self._door.admits(authorization):
+            if await self._door.admits(authorization, client):
                 return await page(request)
         except Busy:
-            self._log.warning("web.busy", path=request.url.path)
-            return PlainTextResponse("too much at once\n", 503, {"retry-after": "1"})
+            self._log.warning("web.busy", client=client)
+            return PlainTextResponse("too many passwords at once\n", 503, {"retry-after": "1"})
         if authorization is not None:
             # Not the name: people type passwords there.
-            client = None if request.client is None else request.client.host
             self._log.warning("web.password_refused", client=client)
         return PlainTextResponse("who are you?\n", 401, _CHALLENGE)
 

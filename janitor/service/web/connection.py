@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from janitor.service.web.crowd import Crowd, Stage
 from janitor.service.web.seldom import SeldomLog
+
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,13 @@ class Visitor(asyncio.Protocol):
         self._hall.crowd.leave(self)
 
     def throw_out(self) -> None:
-        """End it at once, whatever it is doing."""
-        if self._raw is not None:
-            self._raw.abort()
+        """End it at once; what nobody reads must not stay in the kernel either."""
+        raw = self._raw
+        if raw is None:
+            return
+        if raw.get_write_buffer_size():
+            raw.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _NO_LINGER)
+        raw.abort()
 
     def reached(self, stage: Stage, transport: asyncio.Transport) -> None:
         """Note the stage, and how long it may last from now on."""

@@ -14,12 +14,21 @@ import bcrypt
 from janitor.service.web.gate import Gate
 from janitor.settings.types import User
 
-# A guesser gets one core at most, and few places in the line.
+# Who guesses gets one core at most, and cannot stand in everybody's way.
 _CHECKS_AT_ONCE = 1
-_CHECKS_WAITING = 16
+_CHECKS = 32
+_CHECKS_OF_A_CLIENT = 4
 _REMEMBERED = 128
 # What bcrypt looks at. Go's and Apache's leave out the rest silently; Python's raises.
 _LONGEST = 72
+
+
+def bcrypt_matches(password: bytes, hashed: bytes) -> bool:
+    """Whether the password is the one that was hashed."""
+    try:
+        return bcrypt.checkpw(password[:_LONGEST], hashed)
+    except ValueError:
+        return False  # no hash of bcrypt; the config's reader says so
 
 
 class Door:
@@ -27,17 +36,23 @@ class Door:
 
     A password that was right is remembered (as a digest under a key of this
     process), because bcrypt is slow on purpose and a scrape comes every 15 s.
-    Wrong ones are not: guesses would push out those who scrape.
+    Wrong ones are not: guesses would push out those who scrape. `matches` is
+    what is slow: it compares a password with a hash.
     """
 
-    def __init__(self, users: Callable[[], Sequence[User]]) -> None:
+    def __init__(
+        self,
+        users: Callable[[], Sequence[User]],
+        matches: Callable[[bytes, bytes], bool] = bcrypt_matches,
+    ) -> None:
         self._users = users
-        self._gate = Gate(_CHECKS_AT_ONCE, _CHECKS_WAITING)
+        self._gate = Gate(_CHECKS_AT_ONCE, _CHECKS, _CHECKS_OF_A_CLIENT)
+        self._matches = matches
         self._key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self._known_of: tuple[User, ...] = ()
 
-    async def admits(self, authorization: str | None) -> bool:
+    async def admits(self, authorization: str | None, client: str) -> bool:
         """Whether this header opens; Busy if too many passwords are being checked."""
         users = tuple(self._users())
         if users != self._known_of:
@@ -46,16 +61,19 @@ class Door:
         if not users:
             return True
         claim = _claim(authorization)
-        return claim is not None and await self._checks(users, *claim)
+        return claim is not None and await self._proves(users, claim, client)
 
-    async def _checks(self, users: tuple[User, ...], name: bytes, password: bytes) -> bool:
+    async def _proves(
+        self, users: tuple[User, ...], claim: tuple[bytes, bytes], client: str
+    ) -> bool:
+        name, password = claim
         expected, real = _hash_of(users, name)
         digest = self._digest(name, password, expected)
         if real and digest in self._known:
             self._known.move_to_end(digest)
             return True
         # The same work for a name that does not exist: how long it takes tells nothing.
-        right = await self._gate.run(lambda: _matches(password, expected))
+        right = await self._gate.run(client, lambda: self._matches(password, expected))
         if not (right and real):
             return False
         if users == self._known_of:
@@ -94,10 +112,3 @@ def _hash_of(users: Sequence[User], name: bytes) -> tuple[bytes, bool]:
 def _cost(hashed: bytes) -> bytes:
     """Give what sorts hashes by their work: the two digits in `$2y$10$...`."""
     return hashed[4:6]
-
-
-def _matches(password: bytes, hashed: bytes) -> bool:
-    try:
-        return bcrypt.checkpw(password[:_LONGEST], hashed)
-    except ValueError:
-        return False  # no hash of bcrypt; the config's reader says so

@@ -1,13 +1,11 @@
-"""One scrape: which format and coding the client wants, and the bytes. Slow: not for the loop."""
+"""One scrape: which format and coding the client wants, and the bytes."""
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -15,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 _LEVEL = 1
 _SMALLEST_ZIPPED = 1024
 _CHUNK = 64 * 1024
+_OPEN_METRICS = "application/openmetrics-text"
 
 
 class Chunked(Response):
@@ -35,22 +34,24 @@ class Chunked(Response):
             await send({"type": "http.response.body", "body": piece, "more_body": more})
 
 
-def scrape(registry: CollectorRegistry, accept: str, accept_encoding: str) -> Response:
-    """Collect and encode once, as the two headers ask."""
-    encode, content_type = _encoder(accept)
+def scrape(registry: CollectorRegistry, *, open_metrics: bool, zipped: bool) -> Response:
+    """Collect and encode once."""
+    encode, content_type = choose_encoder(_OPEN_METRICS if open_metrics else "")
     body = encode(registry)
     headers = {"content-type": content_type, "vary": "accept, accept-encoding"}
-    if len(body) >= _SMALLEST_ZIPPED and wants_gzip(accept_encoding):
+    if zipped and len(body) >= _SMALLEST_ZIPPED:
         body = gzip.compress(body, _LEVEL, mtime=0)
         headers["content-encoding"] = "gzip"
     return Chunked(body, headers=headers)
 
 
-def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+def wants_open_metrics(accept: str) -> bool:
+    """Whether the header names a version of OpenMetrics that there is before any plain text."""
     try:
-        return choose_encoder(accept)
+        _, content_type = choose_encoder(accept)
     except (TypeError, ValueError):
-        return choose_encoder("")  # a version that is no number
+        return False  # a version that is no number
+    return content_type.startswith(_OPEN_METRICS)
 
 
 def wants_gzip(accept_encoding: str) -> bool:
