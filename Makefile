@@ -8,13 +8,21 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers format clean
+.PHONY: help demo serve prometheus test lint types layers format clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.installed ## Run the janitor against a sandbox with a believable mess
 	$(BIN)/janitor demo
+
+serve: $(VENV)/.installed ## The same, and then go on as a daemon that Prometheus can scrape
+	$(BIN)/janitor demo --serve
+
+prometheus: $(VENV)/.installed-test ## A Prometheus (Debian's) that scrapes that daemon, on port 9090
+	$$($(BIN)/python tests/support/debian.py prometheus prometheus) \
+		--config.file=deploy/prometheus/prometheus.yml \
+		--storage.tsdb.path=.tools/prometheus-data --web.listen-address=127.0.0.1:9090
 
 test: lint types layers ## Check style, types and layers, and run all tests
 	$(BIN)/python -m pytest -n $(WORKERS)

@@ -121,11 +121,15 @@ def janitor() -> None:
 
 @janitor.command()
 @click.option("--keep", is_flag=True, help="Serve the sandbox on, until Ctrl-C.")
-def demo(*, keep: bool) -> int:
+@click.option(
+    "--serve", "go_on", is_flag=True, help="Go on as a daemon with metrics, until Ctrl-C."
+)
+@click.option("--port", default=10079, show_default=True, help="Where the daemon answers.")
+def demo(*, keep: bool, go_on: bool, port: int) -> int:
     """See it work: a sandbox with a believable mess, swept by the real thing."""
     from janitor.commands.demo import run_demo
 
-    return run_demo(keep=keep)
+    return run_demo(keep=keep, listen=("127.0.0.1", port) if go_on else None)
 
 
 @janitor.command()

@@ -5,21 +5,27 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from datetime import datetime, timedelta
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 
 import click
+from prometheus_client import CollectorRegistry
 
 from janitor import settings
 from janitor.commands.sandbox import config_for
 from janitor.commands.signals import stopping
-from janitor.commands.sweep import Printing, sweep_and_print
+from janitor.commands.sweep import Printing, print_sweep
 from janitor.model import Reason
 from janitor.observe import logs
-from janitor.sandbox import POPULATION, Options, Sandbox
-from janitor.settings.types import Settings
-from janitor.wiring import Sweeper
+from janitor.observe.metrics import Metrics
+from janitor.sandbox import POPULATION, Options, Sandbox, SandboxClock
+from janitor.service.daemon import serve
+from janitor.service.runner import Work
+from janitor.settings.types import Http, Schedule, Settings
+from janitor.wiring import Sweeper, showing
 
 OPENING = """\
 A sandbox now speaks Glacier, QingStor and S3 on this machine, with the kind of
@@ -41,40 +47,57 @@ Next: janitor config init > janitor.yaml   the config to copy and edit
       janitor config check                 tells every mistake, with its remedy
       janitor scan                         lists and judges; changes nothing
 """
+SERVING = """
+A daemon goes on sweeping the sandbox every minute. Look at {url}
+and, for graphs and alerts, start a Prometheus in another terminal: make prometheus
+Ctrl-C ends it; nothing is kept.
+"""
 FAILED = "The demo did not end well: {why}"
 LATER = timedelta(hours=25)
 
 
-def run_demo(*, keep: bool) -> int:
-    """Run the demo; 0 only if the sandbox confirms what the report says."""
+def run_demo(*, keep: bool, listen: tuple[str, int] | None = None) -> int:
+    """Run the demo; 0 only if the sandbox confirms what the report says.
+
+    `keep` serves the sandbox on afterwards, `listen` lets a daemon go on
+    sweeping it and answer there; both until a signal comes.
+    """
     logs.configure("console", "error")
-    # Requests are signed at the real time, and the sandbox's clock will run ahead.
-    options = Options(check_skew=False)
+    # It begins a day ago, so that it ends now. Requests are signed at the real time.
+    clock = SandboxClock(datetime.now(UTC) - LATER)
     with (
-        Sandbox.start(seed=POPULATION, options=options) as sandbox,
+        Sandbox.start(seed=POPULATION, options=Options(check_skew=False), clock=clock) as sandbox,
         tempfile.TemporaryDirectory() as folder,
     ):
         click.echo(OPENING)
-        code = _mark_and_sweep(sandbox, Path(folder))
+        loaded = _settings(sandbox, Path(folder))
+        metrics = Metrics(CollectorRegistry(), *showing(loaded))
+        code = _mark_and_sweep(sandbox, loaded, metrics)
         trouble = _trouble(sandbox, code)
         if trouble is not None:
             click.echo(FAILED.format(why=trouble), err=True)
             return code or 1
         left = sum(len(ids) for ids in _uploads(sandbox).values())
         click.echo(CLOSING.format(aborts=_aborts(sandbox), left=left))
+        if listen is not None:
+            return _hand_over(loaded, metrics, listen)
         if keep:
             _serve_on(sandbox)
     return 0
 
 
-def _mark_and_sweep(sandbox: Sandbox, folder: Path) -> int:
+def _settings(sandbox: Sandbox, folder: Path) -> Settings:
     config = folder / "janitor.yaml"
     ledger = f"sqlite:///{folder}/janitor.db"
     config.write_text(config_for(sandbox, ledger), encoding="utf-8")
-    loaded = settings.load(config, os.environ)
+    return settings.load(config, os.environ)
+
+
+def _mark_and_sweep(sandbox: Sandbox, loaded: Settings, metrics: Metrics) -> int:
     click.echo(_mark(loaded, sandbox))
     _go_on(sandbox, sandbox.clock.now() - timedelta(hours=24))
-    code = sweep_and_print(loaded, Printing(rows=5), read_only=False, now=sandbox.clock.now)
+    sweeper = Sweeper(loaded, observers=[metrics], now=sandbox.clock.now)
+    code = print_sweep(sweeper, Printing(rows=5), sys.stdout)
     sys.stdout.flush()
     return code
 
@@ -124,6 +147,17 @@ def _trouble(sandbox: Sandbox, code: int) -> str | None:
     if _aborts(sandbox) == 0:
         return "nothing was aborted"
     return None
+
+
+def _hand_over(loaded: Settings, metrics: Metrics, listen: tuple[str, int]) -> int:
+    """Go on as a daemon, with the same ledger and the same metrics."""
+    serving = replace(loaded, schedule=Schedule(every=timedelta(minutes=1)), http=Http(*listen))
+    stop = threading.Event()
+    sweeper = Sweeper(serving, observers=[metrics, logs.LogObserver()], stop=stop)
+    click.echo(SERVING.format(url=f"http://{listen[0]}:{listen[1]}"))
+    sys.stdout.flush()
+    logs.configure("console", "info")
+    return serve(Work(serving, sweeper.sweep), metrics, stop)
 
 
 def _serve_on(sandbox: Sandbox) -> None:
