@@ -11,11 +11,12 @@ import click
 
 from janitor import settings
 from janitor.commands.memory import demand_ledger
-from janitor.commands.sweep import Printing, log_to_stderr, print_sweep
+from janitor.commands.sweep import Printing, audited, log_to_stderr, print_sweep
 from janitor.consent import NEW_ONE, objection_to_config, objection_to_targets, objection_to_time
 from janitor.ledger import Ledger, open_ledger
 from janitor.ledger.types import RunHeader
 from janitor.model import ContainerRef, ContainerResult, UploadResult
+from janitor.observe.audit import AuditFile
 from janitor.observe.events import ContainerFinished, Event, UploadFinished
 from janitor.planfile import BadPlan, PlanFile, PlannedTarget, Sealed, decode
 from janitor.report.plan_words import EXPLICIT, applied, overview
@@ -58,6 +59,7 @@ class Gate:
 
     sealed: Sealed
     url: str
+    audit: tuple[AuditFile, ...] = ()
 
     def demand_known(self, ledger: Ledger) -> None:
         """Raise BadPlan unless the ledger knows the plan and that it was not applied."""
@@ -77,6 +79,8 @@ class Gate:
         with open_ledger(self.url) as ledger:
             self.demand_known(ledger)
             ledger.record_plan(self._done, header.run_id, header.started_at, plan.expires_at)
+        for file in self.audit:
+            file.plan_applied(header.run_id, self.sealed.digest, plan.run_id, len(plan.uploads))
 
     @property
     def _done(self) -> str:
@@ -143,7 +147,9 @@ def _carry_out(loaded: Settings, printing: Printing, gate: Gate) -> int:
     log_to_stderr(loaded, printing)
     fates = Fates(frozenset(only))
     enforcing = replace(loaded, mode="enforce", targets=targets)
-    sweeper = Sweeper(enforcing, observers=(fates,), only=only, vet=gate.vet)
-    code = print_sweep(sweeper, printing, sys.stdout)
+    sweeper = Sweeper(enforcing, observers=(fates,), only=only)
+    with audited(sweeper) as audit:
+        vet = replace(gate, audit=audit).vet
+        code = print_sweep(replace(sweeper, vet=vet), printing, sys.stdout)
     click.echo(applied(plan, fates.results, fates.containers), err=True)
     return code

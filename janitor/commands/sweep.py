@@ -6,10 +6,9 @@ import dataclasses
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TextIO
 
 import click
@@ -29,7 +28,7 @@ from janitor.report.record import Recorder
 from janitor.report.rows import Report
 from janitor.service.watchdog import watchdog
 from janitor.settings.types import Settings
-from janitor.wiring import Sweeper, hide_secrets, utc_now
+from janitor.wiring import Sweeper, hide_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +69,6 @@ def log_to_stderr(loaded: Settings, printing: Printing) -> None:
     """Log as the config says, but on a terminal only what needs a look."""
     on_terminal = sys.stderr.isatty() and not printing.verbose
     logs.configure(loaded.log.format, "warning" if on_terminal else loaded.log.level)
-
-
-def sweep_and_print(
-    loaded: Settings,
-    printing: Printing,
-    *,
-    read_only: bool,
-    now: Callable[[], datetime] = utc_now,
-) -> int:
-    """Sweep once and print the report on standard output."""
-    return print_sweep(Sweeper(loaded, now=now, read_only=read_only), printing, sys.stdout)
 
 
 def print_sweep(
