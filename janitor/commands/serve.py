@@ -87,8 +87,8 @@ class _Desk:
             watch.follow(self.files(loaded))
         return self.work(loaded)
 
-    def files(self, _loaded: Settings) -> list[Path]:
-        return [Path(self.path)]
+    def files(self, loaded: Settings) -> list[Path]:
+        return [Path(self.path), *map(Path, loaded.side_files)]
 
 
 def _leadership(election: Election | None) -> Leadership:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from janitor.matching import Match
 from janitor.plan import Limits
 from janitor.policy import Policy, Rule
 from janitor.settings import ledger_url
+from janitor.settings.credentials import NAMES
 from janitor.settings.file_model import ScheduleModel
 from janitor.settings.merging import effective, floor_of, rules_of
 from janitor.settings.policy_models import PolicyModel, RuleModel
@@ -73,7 +74,21 @@ def build(
         election=None if election is None else Election(**election.said()),
         audit_file=_path(audit.file, base),
         log=Log(**_said(usable["log"])),
+        side_files=tuple(_side_files(sections, base)),
     )
+
+
+def _side_files(sections: Sections, base: Path) -> Iterator[str]:
+    """Name the files whose content is now in the settings; certificates are read by others."""
+    http = sections.usable["http"] or HttpModel()
+    for said in (http.basic_auth_users_file, http.web_config_file):
+        if said is not None:
+            yield str(base / said)
+    for target in sections.targets.values():
+        for name in NAMES:
+            said = getattr(target, f"{name}_file", None)
+            if said is not None:
+                yield str(base / said)
 
 
 def _said(section: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from janitor.settings.source import Unreadable, read_secret
 from janitor.settings.target_models import QingStorModel
 from janitor.targets import Credentials, Secret
 
-_ID, _SECRET, _TOKEN = "access_key_id", "secret_access_key", "session_token"
+NAMES = _ID, _SECRET, _TOKEN = "access_key_id", "secret_access_key", "session_token"
 
 
 def collect(

@@ -120,6 +120,7 @@ class Settings:
 
     `ledger` is the URL of the janitor's memory; None means that it has none,
     which a file must ask for. It is not printed: it may hold a password.
+    `side_files` are the files that were read besides the config.
     """
 
     targets: tuple[Target, ...]
@@ -135,3 +136,4 @@ class Settings:
     election: Election | None = None
     audit_file: str | None = None
     log: Log = field(default_factory=Log)
+    side_files: tuple[str, ...] = field(default=(), repr=False, compare=False)
