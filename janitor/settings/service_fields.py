@@ -13,7 +13,9 @@ from janitor.settings.fields import Entry, Read, shape, text
 from janitor.settings.quantities import Unusable
 
 _DNS_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_DNS_NAME = rf"(?=.{{1,253}}$){_DNS_LABEL}(?:\.{_DNS_LABEL})*"
+# As Kubernetes has it: the whole has a longest length, its labels have none.
+_WORD = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_DNS_NAME = rf"(?=.{{1,253}}$){_WORD}(?:\.{_WORD})*"
 _HIGHEST_PRICE = 1_000_000
 _SHORTEST_LEASE, _LONGEST_LEASE = timedelta(seconds=5), timedelta(minutes=5)
 

@@ -37,7 +37,7 @@ def _objection(part: Part, path: Path) -> str | None:
         return _key_objection(content)
     if _BEGIN_CERTIFICATE not in content:
         return "has no certificate in PEM: use a file with -----BEGIN CERTIFICATE-----"
-    return None if _can_be_read(content) else "is not a certificate that OpenSSL reads: make it new"
+    return None if _can_be_read(path) else "is not a certificate that OpenSSL reads: make it new"
 
 
 def _key_objection(content: bytes) -> str | None:
@@ -51,12 +51,12 @@ def _key_objection(content: bytes) -> str | None:
     return None
 
 
-def _can_be_read(content: bytes) -> bool:
+def _can_be_read(certificates: Path) -> bool:
     import ssl  # noqa: PLC0415  # costs time, which only who uses TLS shall spend
 
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=content.decode())
-    except (ssl.SSLError, UnicodeDecodeError, ValueError):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(certificates)
+    except OSError:
         return False
     return True
 
@@ -67,12 +67,11 @@ def _pair_objection(cert: Path, key: Path) -> Iterator[tuple[Part, str]]:
     try:
         # Without a password to give, OpenSSL would ask the terminal for one.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=lambda: "")
-    except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
+    except OSError as error:  # of which ssl's own is one
+        reason = getattr(error, "reason", None) or ""
+        if reason == "KEY_VALUES_MISMATCH":
             yield "key", "is not the key of the certificate: use the one that belongs to it"
-        elif "TOO_SMALL" in (error.reason or "") or "TOO_WEAK" in (error.reason or ""):
+        elif "TOO_SMALL" in reason or "TOO_WEAK" in reason:
             yield "cert", "is too weak for OpenSSL on this machine: make a new one, with a new key"
         else:
             yield "key", "is not a key that OpenSSL reads: make it new, with its certificate"
-    except OSError:
-        yield "key", "cannot be read together with the certificate: check both files"

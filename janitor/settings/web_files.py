@@ -59,15 +59,9 @@ def collect_web(http: HttpModel, beside: Beside) -> Web:
     web = Web()
     if users is not None:
         web = _from_file("basic_auth_users_file", users, beside, _USERS_FILE)
-    files: dict[Part, str | None] = {
-        "cert": http.tls_cert,
-        "key": http.tls_key,
-        "client_ca": http.tls_client_ca,
-    }
-    found = _paths(files, beside)
-    web.findings += [Finding(("http", f"tls_{part}"), said) for part, said in objections(found)]
-    if {"cert", "key"} <= found.keys():
-        web.tls = _tls(found, "required" if "client_ca" in found else "none")
+    files = _paths(http.tls_cert, http.tls_key, http.tls_client_ca, beside)
+    web.findings += [Finding(("http", f"tls_{part}"), said) for part, said in objections(files)]
+    web.tls = _tls(files, "required" if "client_ca" in files else "none")
     return web
 
 
@@ -80,36 +74,33 @@ def _from_file(key: str, said: str, beside: Beside, language: Language) -> Web:
         web.findings.append(Finding(("http", key), str(error)))
         return web
     model = WebModel.model_validate(found.usable)
-    section = model.tls_server_config or TlsServerModel()
-    files: dict[Part, str | None] = {
-        "cert": section.cert_file,
-        "key": section.key_file,
-        "client_ca": section.client_ca_file,
-    }
-    paths = _paths(files, beside.of(said))
+    server = model.tls_server_config or TlsServerModel()
+    files = _paths(server.cert_file, server.key_file, server.client_ca_file, beside.of(said))
+    late = [*_check_users(model, language), *_check_tls(server), *_check_files(files)]
+    web.problems = [
+        found.problem(beside.shown(said), _without_odd_names(finding))
+        for finding in (*found.findings, *late)
+    ]
     users = model.basic_auth_users or {}
-    findings = [*found.findings, *_check_users(users), *_check_tls(section)]
-    findings += [Finding((_TLS, f"{part}_file"), words) for part, words in objections(paths)]
-    if language is _USERS_FILE and model.basic_auth_users == {}:
-        sentence = "is empty: say at least one user, or remove http.basic_auth_users_file"
-        findings.append(Finding((_USERS,), sentence))
-    name = beside.shown(said)
-    web.problems = [found.problem(name, _without_odd_names(finding)) for finding in findings]
-    web.users = tuple(User(user, Secret(users[user])) for user in users)
-    if {"cert", "key"} <= paths.keys():
-        web.tls = _tls(paths, section.client_auth_type or "none", section.min_version or "TLS12")
+    web.users = tuple(User(name, Secret(hashed)) for name, hashed in users.items())
+    web.tls = _tls(files, server.client_auth_type or "none", server.min_version or "TLS12")
     return web
 
 
-def _paths(files: Mapping[Part, str | None], beside: Beside) -> dict[Part, Path]:
-    return {part: beside.path(said) for part, said in files.items() if said is not None}
+def _paths(
+    cert: str | None, key: str | None, client_ca: str | None, beside: Beside
+) -> dict[Part, Path]:
+    said: dict[Part, str | None] = {"cert": cert, "key": key, "client_ca": client_ca}
+    return {part: beside.path(file) for part, file in said.items() if file is not None}
 
 
 def _tls(
     files: Mapping[Part, Path],
     client_auth: Literal["none", "optional", "required"],
     min_version: Literal["TLS12", "TLS13"] = "TLS12",
-) -> Tls:
+) -> Tls | None:
+    if not {"cert", "key"} <= files.keys():
+        return None
     client_ca = files.get("client_ca")
     return Tls(
         cert=str(files["cert"]),
@@ -120,24 +111,33 @@ def _tls(
     )
 
 
-def _check_users(users: Mapping[str, str]) -> Iterator[Finding]:
-    for name in users:
+def _check_files(files: Mapping[Part, Path]) -> Iterator[Finding]:
+    for part, sentence in objections(files):
+        yield Finding((_TLS, f"{part}_file"), sentence)
+
+
+def _check_users(model: WebModel, language: Language) -> Iterator[Finding]:
+    for name in model.basic_auth_users or {}:
         if ":" in name:
             sentence = "has a user with a colon in the name: write name: hash, with a space"
             yield Finding((_USERS, name), sentence, on_key=True)
+    # Prometheus takes a list of nobody for no list; a file of users only is a mistake then.
+    if language is _USERS_FILE and model.basic_auth_users == {}:
+        sentence = "is empty: say at least one user, or remove http.basic_auth_users_file"
+        yield Finding((_USERS,), sentence)
 
 
-def _check_tls(section: TlsServerModel) -> Iterator[Finding]:
-    if not section.model_fields_set:
+def _check_tls(server: TlsServerModel) -> Iterator[Finding]:
+    if not server.model_fields_set:
         return
     for name in ("cert_file", "key_file"):
-        if getattr(section, name) is None:
+        if getattr(server, name) is None:
             yield Finding((_TLS, name), f"is missing: say {name}, or remove {_TLS}")
-    verifies = section.client_auth_type not in (None, "none")
-    if verifies and section.client_ca_file is None:
+    verifies = server.client_auth_type not in (None, "none")
+    if verifies and server.client_ca_file is None:
         sentence = "verifies nothing without client_ca_file: say it too"
         yield Finding((_TLS, "client_auth_type"), sentence)
-    if section.client_ca_file is not None and not verifies:
+    if server.client_ca_file is not None and not verifies:
         sentence = "asks nothing of clients: say client_auth_type: RequireAndVerifyClientCert too"
         yield Finding((_TLS, "client_ca_file"), sentence)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from support.certificates import write_weak_certificate
 from support.settings_samples import Load, Refuse, with_http
 
 from janitor.settings.types import Tls
@@ -74,4 +75,32 @@ def test_a_certificate_that_is_not_text_is_refused(refuse: Refuse, web_directory
 
     assert said == (
         "janitor.yaml:2:18: http.tls_cert: is not a certificate that OpenSSL reads: make it new"
+    )
+
+
+def test_words_in_any_language_may_stand_between_certificates(
+    load_text: Load, web_directory: Path
+) -> None:
+    """Bundles name their authorities in comments."""
+    bundle = web_directory / "ca.pem"
+    bundle.write_bytes("# Főtanúsítvány\n".encode() + b"# \xff\n" + bundle.read_bytes() * 2)
+    files = "tls_cert: web/server.pem, tls_key: web/server.key, tls_client_ca: web/ca.pem"
+
+    http = load_text(with_http(files)).http
+
+    assert http.tls is not None
+    assert http.tls.client_ca == str(bundle)
+
+
+def test_a_certificate_that_openssl_finds_too_weak_is_refused(
+    refuse: Refuse, web_directory: Path
+) -> None:
+    """A key of 1024 bits is below what Python asks of OpenSSL."""
+    write_weak_certificate(web_directory)
+
+    said = refuse(with_http("tls_cert: web/weak.pem, tls_key: web/weak.key"))
+
+    assert said == (
+        "janitor.yaml:2:18: http.tls_cert: is too weak for OpenSSL on this machine: "
+        "make a new one, with a new key"
     )
