@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from html import escape
+from html import escape as escape_html
 
 from janitor import __version__
 
@@ -13,9 +13,9 @@ from janitor import __version__
 LINKS = {
     "/metrics": "figures for Prometheus",
     "/config": "the configuration in force, secrets left out",
-    "/-/healthy": "whether the daemon does its work, or only a restart may help",
+    "/-/healthy": "whether it does its work, or needs a restart",
     "/healthz": "the same, by the name that Kubernetes uses",
-    "/-/ready": "whether it is at work, and neither starting nor stopping",
+    "/-/ready": "whether it is up, and neither starting nor stopping",
     "/readyz": "the same, by the name that Kubernetes uses",
 }
 _MODES = {
@@ -37,9 +37,10 @@ h2 { margin: 1.75rem 0 .5rem; font-size: 1.05rem; }
 small { color: var(--soft); font-size: .95rem; font-weight: 400; white-space: nowrap; }
 .mode { margin: 1rem 0 0; padding: .7rem 1rem; background: var(--card);
   border: 1px solid var(--edge); border-left: .4rem solid var(--calm); border-radius: .4rem; }
-.mode strong { color: var(--calm); text-transform: uppercase; letter-spacing: .04em; }
+.mode strong { display: inline-block; margin-right: .5rem; padding: 0 .55rem; border-radius: .25rem;
+  color: var(--card); background: var(--calm); text-transform: uppercase; letter-spacing: .04em; }
 .enforce { border-left-color: var(--alert); }
-.enforce strong { color: var(--alert); }
+.enforce strong { background: var(--alert); }
 dl { margin: 0; background: var(--card); border: 1px solid var(--edge); border-radius: .4rem; }
 dl div { display: grid; grid-template-columns: 11rem 1fr; gap: 0 1rem; padding: .5rem 1rem; }
 dl div + div { border-top: 1px solid var(--edge); }
@@ -62,31 +63,37 @@ POLICY = (
 def landing_page(facts: Mapping[str, str]) -> str:
     """Write the page; `facts` are labels and texts in the order to show, `mode` stands out."""
     shown = {label: text for label, text in facts.items() if label != "mode"}
-    title = escape(f"upload janitor {__version__}")
+    title = _escape(f"upload janitor {__version__}")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f"<h1>upload janitor <small>{escape(__version__)}</small></h1>\n"
+        f"<h1>upload janitor <small>{_escape(__version__)}</small></h1>\n"
         f"{_mode(facts.get('mode'))}{_state(shown)}"
-        f"<h2>Pages</h2>\n{_list({_link(path): escape(text) for path, text in LINKS.items()})}"
+        f"<h2>Pages</h2>\n{_list({_link(path): _escape(text) for path, text in LINKS.items()})}"
         "</main>\n</body>\n</html>\n"
     )
+
+
+def _escape(text: str) -> str:
+    """Give HTML that shows this text; what cannot be seen, or turns the line round, shows as �."""
+    seen = (each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
+    return escape_html("".join(seen))
 
 
 def _mode(mode: str | None) -> str:
     if mode is None:
         return ""
     kind = "mode enforce" if mode == "enforce" else "mode"
-    meaning = escape(_MODES.get(mode, ""))
-    return f'<p class="{kind}"><strong>{escape(mode)}</strong> {meaning}</p>\n'
+    meaning = _escape(_MODES.get(mode, ""))
+    return f'<p class="{kind}"><strong>{_escape(mode)}</strong> {meaning}</p>\n'
 
 
 def _state(facts: Mapping[str, str]) -> str:
     if not facts:
         return ""
     return (
-        f"<h2>State</h2>\n{_list({escape(label): escape(text) for label, text in facts.items()})}"
+        f"<h2>State</h2>\n{_list({_escape(label): _escape(text) for label, text in facts.items()})}"
     )
 
 
@@ -97,4 +104,4 @@ def _list(rows: Mapping[str, str]) -> str:
 
 
 def _link(path: str) -> str:
-    return f'<a href="{escape(path)}">{escape(path)}</a>'
+    return f'<a href="{_escape(path)}">{_escape(path)}</a>'
