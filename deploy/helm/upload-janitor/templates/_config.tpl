@@ -84,7 +84,7 @@ http
 
 {{- define "upload-janitor.scrapeScheme" -}}
 {{- $http := default dict .Values.config.http -}}
-{{- ternary "https" "http" (or (not (empty $http.tls_cert)) (eq .Values.daemon.probes.handler "https")) -}}
+{{- ternary "http" "https" (empty $http.tls_cert) -}}
 {{- end -}}
 
 {{/* The TCP ports of the addresses that the config names, 443 among them; a JSON list. */}}

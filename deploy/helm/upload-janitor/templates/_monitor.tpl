@@ -3,7 +3,7 @@
 {{- define "upload-janitor.endpoint" -}}
 port: http
 path: /metrics
-scheme: {{ include "upload-janitor.scrapeScheme" .root }}
+scheme: {{ default (include "upload-janitor.scrapeScheme" .root) .monitor.scheme }}
 interval: {{ .monitor.interval }}
 scrapeTimeout: {{ .monitor.scrapeTimeout }}
 {{- with .monitor.tlsConfig }}
