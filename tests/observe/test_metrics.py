@@ -237,3 +237,10 @@ def test_a_leader_may_sweep() -> None:
         seen.append(value(metrics, "janitor_leader"))
 
     assert [1.0, 0.0, 1.0] == seen
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_duration() -> None:
+    """Whoever divides by it, or takes it off, would be surprised."""
+    metrics = metrics_after(replace(finished(), finished_at=NOW - timedelta(hours=1)))
+
+    assert 0.0 == value(metrics, "janitor_last_sweep_duration_seconds")

@@ -190,3 +190,34 @@ def test_a_memory_never_replaces_what_was_seen() -> None:
     metrics.seed({LAKE: NOW})
 
     assert {("lake",): LATER.timestamp()} == shown(metrics, name, "target")
+
+
+def test_a_memory_helps_a_container_that_failed_before_it_came() -> None:
+    """Whoever seeds late still tells what nobody else knows."""
+    name = "janitor_target_last_complete_timestamp_seconds"
+    metrics = metrics_after(finished(result(LAKE, TargetOutcome.FORBIDDEN), exit_code=3))
+    metrics.seed({LAKE: NOW})
+
+    assert ({("lake",): NOW.timestamp()}, only("forbidden")) == (
+        shown(metrics, name, "target"),
+        outcomes(metrics, LAKE),
+    )
+
+
+def test_a_failed_discovery_keeps_its_age_and_has_none_where_something_never_was_complete() -> None:
+    """What joins the target later does not change since when its discovery fails."""
+    name = "janitor_target_last_complete_timestamp_seconds"
+    lake, media = (
+        result(ContainerRef(target, provider, EVERY_CONTAINER), TargetOutcome.FORBIDDEN)
+        for target, provider in (("lake", "s3"), ("media", "qingstor"))
+    )
+    new = result(ContainerRef("lake", "s3", "new"), TargetOutcome.CRASHED)
+    spoiled = result(ContainerRef("media", "qingstor", "spoiled"), TargetOutcome.CRASHED)
+    metrics = metrics_after(
+        finished(result(LAKE, finished_at=NOW), result(BUCKET), spoiled),
+        finished(lake, media, exit_code=3),
+        finished(lake, media, new, exit_code=3),
+        finished(lake, media, new, exit_code=3),
+    )
+
+    assert [NOW.timestamp(), None] == [value(metrics, name, each.where) for each in (lake, media)]

@@ -190,6 +190,36 @@ def test_each_target_folds_for_itself_and_the_gauge_tells_how_many() -> None:
     )
 
 
+def test_of_equals_the_first_by_target_and_container_keeps_its_series() -> None:
+    """The names decide, whatever order the sweep had."""
+    found = [result(bucket("a", "pond")), result(bucket("b", "lake"))]
+    metrics = metrics_of(found, exposition=Exposition("container", 1))
+
+    assert [("lake", "b"), ("pond", FOLDED_CONTAINER)] == list(
+        shown(metrics, "janitor_target_uploads", "target", "container")
+    )
+
+
+def test_a_container_that_only_the_ledger_knows_is_in_no_trouble() -> None:
+    """It does not take the series of one that has something to show."""
+    metrics = metrics_of(
+        [result(bucket("z"), bytes_stale=1)], exposition=Exposition("container", 1)
+    )
+    metrics.seed({bucket("a"): NOW})
+
+    assert [("(folded)",), ("z",)] == list(shown(metrics, COMPLETED, "container"))
+
+
+def test_a_coarser_level_folds_nothing() -> None:
+    """There is no series of a container that could be spared."""
+    metrics = metrics_of([result(LAKE), result(VAULT)], exposition=Exposition("target", 0))
+
+    assert (0, [("archive",), ("lake",)]) == (
+        value(metrics, "janitor_folded_containers"),
+        list(shown(metrics, "janitor_target_uploads", "target")),
+    )
+
+
 def test_folding_hides_no_bad_outcome() -> None:
     """Outcomes are counted, so the folded series says how many are in which trouble."""
     trouble = [
