@@ -6,12 +6,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Two workers suit two cores; more processes than cores make a slow test slower.
 WORKERS ?= 2
+# One lock for all that we support: Pythons from 3.11 on, and every kind of machine.
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve prometheus test lint types layers format clean
+.PHONY: help demo serve prometheus test lint types layers format lock test-image clean
 
 help: ## Say what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.installed ## Run the janitor against a sandbox with a believable mess
 	$(BIN)/janitor demo
@@ -40,6 +43,14 @@ layers: $(VENV)/.installed-test ## Check that nothing imports what it must not
 format: $(VENV)/.installed-test ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+lock: $(VENV)/.installed-test ## Pin what the image contains, newest first, in deploy/*.lock
+	$(BIN)/uv pip compile $(LOCK) --extra k8s --extra postgres -o deploy/requirements.lock pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  | $(BIN)/uv pip compile $(LOCK) -o deploy/build.lock -
+
+test-image: $(VENV)/.installed-test ## Build the image from Debian and run it, without a registry (root, 10 minutes)
+	$(BIN)/python -m pytest -o timeout=1800 -rs tests/deploy/image_build.py
 
 clean: ## Remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
