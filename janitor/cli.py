@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import TypeVar
 
 import click
@@ -31,7 +32,14 @@ F = TypeVar("F", bound=Callable[..., object])
 
 def main() -> None:
     """Run the command line and exit; the one place where errors become exit codes."""
+    sys.excepthook = _crashed
     sys.exit(run(sys.argv[1:]))
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    from janitor.observe.logs import crashed
+
+    crashed(kind, error, trace)
 
 
 def run(arguments: list[str]) -> int:
@@ -59,7 +67,9 @@ def _failed(error: Exception) -> int:
         # Whoever read our output has enough; Python must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
-    click.echo(f"janitor: {error}", err=True)
+    from janitor.observe.redaction import redacted
+
+    click.echo(f"janitor: {redacted(str(error))}", err=True)
     return EXIT_FAILED
 
 

@@ -20,7 +20,7 @@ from janitor.ledger.glance import Glance
 from janitor.ledger.types import RunHeader
 from janitor.model import ContainerRef
 from janitor.observe.events import Observer, SweepFinished, fan_out
-from janitor.observe.redaction import redact
+from janitor.observe.redaction import redact, redact_url
 from janitor.settings.types import Exposition, Prices, Settings
 from janitor.sweep import Job, Run, UploadName, sweep
 from janitor.targets import Secret, Target
@@ -35,6 +35,8 @@ def hide_secrets(value: object) -> None:
     """Make every secret in the settings unprintable for the logs, wherever it turns up."""
     if isinstance(value, Secret):
         redact(value.reveal())
+    elif isinstance(value, str):
+        redact_url(value)
     elif isinstance(value, tuple):
         for item in value:
             hide_secrets(item)

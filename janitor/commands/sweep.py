@@ -66,7 +66,8 @@ def run_sweep(
 
 
 def log_to_stderr(loaded: Settings, printing: Printing) -> None:
-    """Log as the config says, but on a terminal only what needs a look."""
+    """Log as the config says, but on a terminal only what needs a look, and never a secret."""
+    hide_secrets(loaded)
     on_terminal = sys.stderr.isatty() and not printing.verbose
     logs.configure(loaded.log.format, "warning" if on_terminal else loaded.log.level)
 
@@ -81,7 +82,6 @@ def print_sweep(
 
     Raises AuditUnusable where the audit file must be written and cannot.
     """
-    hide_secrets(sweeper.settings)
     more = () if pusher is None else (pusher,)
     with stopping() as stop, Recorder() as recorder, audited(sweeper) as audit:
         listening = dataclasses.replace(

@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 STARS = "***"
 
@@ -46,6 +46,10 @@ _PATTERNS = tuple(
         r"(://)[^/\s@\"']+(?=@)",
     )
 )
+# Behind a user, where it may hold an @ itself, and in a query.
+_PASSWORDS = re.compile(
+    r"(?<=://)[^/?#:\s]*:([^/?#\s]+)@|[?&](?:ssl)?password=([^&#\s]+)", re.IGNORECASE
+)
 
 
 class _Registered:
@@ -73,6 +77,22 @@ def redact(value: str) -> None:
     """Register a secret: from now on no log line shows it, in this process."""
     if value:
         _REGISTERED.add(value)
+
+
+def redact_url(text: str) -> None:
+    """Register the passwords of a URL, as they stand in it and as they are used.
+
+    They turn up without their URL, too: in what a driver says, for example. A
+    text that is no URL has none. A password that the URL says in public as
+    well, as postgres:postgres@ does, stays a word like any other: hiding it
+    would hide nothing, and half of every line.
+    """
+    for found in _PASSWORDS.finditer(text):
+        start, end = found.span(found.lastindex or 0)
+        password = text[start:end]
+        if password not in text[:start] + text[end:]:
+            redact(password)
+            redact(unquote(password))
 
 
 def redacted(text: str) -> str:

@@ -4,15 +4,18 @@ import io
 import json
 import logging
 import re
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 import structlog
 import time_machine
+from apscheduler.schedulers.background import BackgroundScheduler
 from support.observe_script import (
     EVENTS,
     LAKE,
@@ -27,7 +30,7 @@ from support.observe_script import (
 
 from janitor.model import Outcome, Reason, TargetOutcome
 from janitor.observe.events import ContainerFinished, RequestRetried, SweepStarted
-from janitor.observe.logs import LogObserver, configure, redact
+from janitor.observe.logs import LogObserver, configure, crashed, redact
 
 GOLDEN = Path(__file__).parent / "golden"
 CANARY = "nightingale/sings+in=the=mine"
@@ -115,18 +118,50 @@ def test_at_info_only_what_an_operator_wants_is_told() -> None:
         ("info", "container.finished"),
         ("warning", "container.finished"),
         ("info", "container.finished"),
+        ("info", "target.finished"),
+        ("info", "target.finished"),
+        ("info", "target.finished"),
         ("warning", "sweep.finished"),
     ] == [(line["level"], line["event"]) for line in lines]
 
 
 @pytest.mark.parametrize("outcome", list(TargetOutcome))
 def test_a_container_is_a_warning_unless_complete_or_capped(outcome: TargetOutcome) -> None:
-    """Every other outcome wants somebody's eye."""
+    """Every other outcome wants somebody's eye; where nothing was done, few want to know."""
     event = ContainerFinished(result(LAKE, outcome))
-    lines = [json.loads(line) for line in lines_of("json", "info", lambda: LogObserver()(event))]
-    expected = "info" if outcome in {"complete", "capped"} else "warning"
+    lines = [json.loads(line) for line in lines_of("json", "debug", lambda: LogObserver()(event))]
+    expected = {"complete": "debug", "capped": "info"}.get(outcome, "warning")
 
     assert [(expected, outcome)] == [(line["level"], line["outcome"]) for line in lines]
+
+
+@pytest.mark.parametrize("done", ["aborted", "already_gone", "failed", "survived"])
+def test_a_container_that_something_was_done_to_is_told(done: str) -> None:
+    """At info, whatever came of it."""
+    event = ContainerFinished(result(LAKE, **{done: 1}))  # type: ignore[arg-type]  # a count
+    lines = [json.loads(line) for line in lines_of("json", "debug", lambda: LogObserver()(event))]
+
+    assert ["info"] == [line["level"] for line in lines]
+
+
+def test_a_target_of_many_containers_is_one_line_that_sums_them_up() -> None:
+    """With 1000 quiet buckets an operator reads three lines, and not 1000."""
+    buckets = [result(replace(LAKE, container=f"b{i}"), listed=3, stale=1) for i in range(1000)]
+
+    def act() -> None:
+        observer = LogObserver()
+        observer(EVENTS[0])
+        for each in buckets:
+            observer(ContainerFinished(each))
+        observer(finished(*buckets))
+
+    lines = [json.loads(line) for line in lines_of("json", "info", act)]
+
+    assert ["sweep.started", "target.finished", "sweep.finished"] == [x["event"] for x in lines]
+    assert ("lake", "s3", 1000, {"complete": 1000}, 3000, 1000, "run-1") == tuple(
+        lines[1][name]
+        for name in ("target", "provider", "containers", "outcomes", "listed", "stale", "run_id")
+    )
 
 
 def test_a_complete_container_with_an_error_is_a_warning() -> None:
@@ -253,6 +288,89 @@ def test_a_key_cannot_forge_a_line_or_paint_the_terminal() -> None:
     escaped = r"a\nb\r\x1b[31m\u2028\u202e\x85\udc80"
 
     assert [2] == [line.count(escaped) for line in lines]
+
+
+SEPARATORS = "a\nb\rc\x0bd\x0ce\x1cf\x1dg\x1eh\x85i\u2028j\u2029k\x1b[2Jl\u202em\u2066n\x00o\x9bp"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_whatever_ends_a_line_somewhere_is_escaped(format: str) -> None:  # noqa: A002
+    """In values, names, messages, arguments and errors: one event is one line, and printable."""
+
+    def act() -> None:
+        structlog.get_logger("x").info(SEPARATORS, key=SEPARATORS, more={SEPARATORS: [SEPARATORS]})
+        logging.getLogger("y").error("said %s", SEPARATORS)
+        key = "Movies/" + SEPARATORS
+        LogObserver()(ended(replace(upload(LAKE, "u", 9), key=key), Reason.STALE, Outcome.ABORTED))
+
+    lines = lines_of(format, "info", act)
+
+    assert 3 == len(lines)
+    assert all(line.isprintable() for line in lines)
+
+
+def test_json_gives_every_character_back() -> None:
+    """Escaping loses nothing."""
+    (line,) = lines_of("json", "info", lambda: structlog.get_logger("x").info("e", key=SEPARATORS))
+
+    assert SEPARATORS == json.loads(line)["key"]
+
+
+def test_lines_of_the_schedulers_threads_carry_the_run_id_too() -> None:
+    """A sweep runs in a thread of APScheduler, and its requests in those of a pool."""
+    done = threading.Event()
+
+    def job() -> None:
+        observer = LogObserver()
+        observer(EVENTS[0])
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(logging.getLogger("botocore.endpoint").warning, "slow").result()
+        logging.getLogger("apscheduler.scheduler").warning("skipped")
+        structlog.get_logger("janitor.x").info("thing.done")
+        observer(finished())
+        done.set()
+
+    def act() -> None:
+        scheduler = BackgroundScheduler()
+        scheduler.add_job(job)
+        scheduler.start()
+        assert done.wait(20)
+        scheduler.shutdown()
+
+    lines = [json.loads(line) for line in lines_of("json", "info", act)]
+
+    assert ["sweep.started", "slow", "skipped", "thing.done", "sweep.finished"] == [
+        line["event"] for line in lines
+    ]
+    assert {"run-1"} == {line["run_id"] for line in lines}
+
+
+def crash(secret: str) -> None:
+    """End as a process of ours ends that has a mistake."""
+    try:
+        fail_with_locals(secret)
+    except ValueError as error:
+        crashed(type(error), error, error.__traceback__)
+
+
+def test_a_crash_of_the_process_is_a_line_without_secrets() -> None:
+    """Python's own traceback would print what the error quotes."""
+    redact(CANARY)
+    (line,) = [json.loads(text) for text in lines_of("json", "info", lambda: crash(CANARY))]
+
+    assert ("critical", "janitor.crashed") == (line["level"], line["event"])
+    assert "ValueError: no ***" in line["exception"]
+
+
+def test_a_crash_before_there_is_a_log_is_told_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """In Python's own form, but without secrets."""
+    redact(CANARY)
+    logging.getLogger().handlers[:] = []
+    crash(CANARY)
+    said = capsys.readouterr().err
+
+    assert said.startswith("Traceback")
+    assert said.endswith("ValueError: no ***\n")
 
 
 def test_an_error_cannot_forge_a_line_on_a_console() -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from janitor.observe.redaction import redact, redacted, scrub
+from janitor.observe.redaction import redact, redact_url, redacted, scrub
 
 SIGNATURE = "fe5f80f77d5fa3beca038a248ff027d0445342fe2855ddc963176630326f1024"
 SIGNED = (
@@ -95,3 +95,37 @@ def test_values_are_rebuilt_plain() -> None:
         "password": "***",
         "what": "b'QS ***'",
     } == scrub(value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql+psycopg://me:larkspur-1@db.example/janitor", "user me, larkspur-1"),
+        ("postgresql+psycopg://me:larks%2Fpur-2@db.example/j", "larks/pur-2 larks%2Fpur-2"),
+        ("postgresql+psycopg:///janitor?host=/run&password=larkspur-3", "it was larkspur-3"),
+        ("http://user:lark@spur-4@proxy.example:3128", "Basic bGFyaw== lark@spur-4"),
+    ],
+)
+def test_the_password_of_a_url_is_found_without_its_url(url: str, said: str) -> None:
+    """What a driver says need not look like a credential."""
+    redact_url(url)
+
+    assert "larkspur" not in redacted(said)
+    assert "pur-2" not in redacted(said)
+    assert "spur-4" not in redacted(said)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://kestrel:kestrel@db.example/kestrel",
+        "postgresql+psycopg://me@db.example/kestrel",
+        "https://kestrel.example/a:kestrel@b",
+        "kestrel",
+    ],
+)
+def test_what_a_url_says_in_public_is_no_secret(url: str) -> None:
+    """Else the name of a database would be stars in every line."""
+    redact_url(url)
+
+    assert "kestrel" == redacted("kestrel")
