@@ -3,7 +3,6 @@ from __future__ import annotations
 import resource
 import select
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import Gauge
-from support.website import TIMEOUT, Site, secured, site
+from support.website import TIMEOUT, Site, hung_up, secured, site, still_open
 
 from janitor.service.web import Bounds
 
@@ -64,31 +63,6 @@ def reader_that_does_not(made: Site) -> socket.socket:
         line = made.trust.wrap_socket(line, server_hostname="127.0.0.1")
     line.sendall(ASKING)
     return line
-
-
-def still_open(line: socket.socket) -> bool:
-    """Whether the other side has neither hung up nor said anything."""
-    line.setblocking(False)  # noqa: FBT003  # as the socket module has it
-    try:
-        return line.recv(1) != b""
-    except (BlockingIOError, ssl.SSLWantReadError):
-        return True
-    except OSError:
-        return False
-    finally:
-        line.settimeout(TIMEOUT)
-
-
-def hung_up(line: socket.socket) -> bool:
-    """Read until the other side hangs up, in whatever way; a guard ends the wait."""
-    try:
-        while line.recv(65536):
-            pass
-    except TimeoutError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 @contextmanager

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import gzip
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 
 import pytest
 from prometheus_client import Gauge
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 from structlog.testing import capture_logs
-from support.website import TIMEOUT, Site, site
+from support.website import TIMEOUT, Site, Slow, site
 
 from janitor.service.web.scrape import wants_gzip, wants_open_metrics
 
@@ -108,29 +107,6 @@ def test_head_tells_the_length_of_what_is_zipped(daemon: Site) -> None:
         head.headers["content-encoding"],
         nothing,
     )
-
-
-class Slow(Collector):
-    """Collects when it is told to, and counts how often it was asked."""
-
-    def __init__(self) -> None:
-        self.go = threading.Event()
-        self.entered = threading.Semaphore(0)
-        self.begun = 0
-        self._lock = threading.Lock()
-
-    def describe(self) -> Iterable[Metric]:
-        """Say nothing: who registers must not wait."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        """Wait, and tell how often this was asked."""
-        with self._lock:
-            self.begun += 1
-            number = self.begun
-        self.entered.release()
-        self.go.wait(TIMEOUT)
-        yield GaugeMetricFamily("asked", "Which collection this is.", value=number)
 
 
 def test_health_is_told_while_a_scrape_takes_its_time(daemon: Site) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import trustme
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from janitor.observe.metrics import Metrics
 from janitor.service.health import Health
@@ -104,6 +107,29 @@ class Authority:
         return context
 
 
+class Slow(Collector):
+    """Collects when it is told to, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.begun = 0
+        self._lock = threading.Lock()
+
+    def describe(self) -> Iterable[Metric]:
+        """Say nothing: who registers must not wait."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Wait, and tell how often this was asked."""
+        with self._lock:
+            self.begun += 1
+            number = self.begun
+        self.entered.release()
+        self.go.wait(TIMEOUT)
+        yield GaugeMetricFamily("asked", "Which collection this is.", value=number)
+
+
 @contextmanager
 def secured(
     directory: Path, bounds: Bounds = IMPATIENT, http: Http | None = None
@@ -129,3 +155,28 @@ def site(http: Http | None = None, bounds: Bounds = IMPATIENT) -> Iterator[Site]
     )
     with Web(app, made.http, bounds=bounds) as made.web:
         yield made
+
+
+def still_open(line: socket.socket) -> bool:
+    """Whether the other side has neither hung up nor said anything."""
+    line.setblocking(False)  # noqa: FBT003  # as the socket module has it
+    try:
+        return line.recv(1) != b""
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    except OSError:
+        return False
+    finally:
+        line.settimeout(TIMEOUT)
+
+
+def hung_up(line: socket.socket) -> bool:
+    """Read until the other side hangs up, in whatever way; a guard ends the wait."""
+    try:
+        while line.recv(65536):
+            pass
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -69,6 +69,7 @@ class Visitor(asyncio.Protocol):
         self._hall.crowd.enter(self)
         if transport.is_closing():
             return
+        self._watch(Stage.NEW, transport)
         context = self._hall.context()
         if context is None:
             self._introduce(transport)
@@ -111,33 +112,34 @@ class Visitor(asyncio.Protocol):
             self._timer = self._loop.call_later(patience, end)
 
     async def _greet(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
-        bounds = self._hall.bounds
-        if transport.is_closing():
-            return
+        secured = None
         try:
-            secured = await self._loop.start_tls(
-                transport,
-                self,
-                context,
-                server_side=True,
-                ssl_handshake_timeout=bounds.header,
-                ssl_shutdown_timeout=bounds.write,
-            )
+            if not transport.is_closing():
+                secured = await self._handshake(transport, context)
         except ssl.SSLError as error:
             peer = transport.get_extra_info("peername") or ("unknown",)
             self._hall.log.warning("tls.handshake_failed", client=peer[0], reason=error.reason)
-            self.connection_lost(error)
-        except OSError as error:
-            self.connection_lost(error)  # it went away, or took too long
-        else:
-            self._greeted(secured)
+        except OSError:
+            pass  # it went away, or took too long
+        finally:
+            # There is none either where the connection was lost during the handshake.
+            if secured is None or secured.is_closing():
+                self.connection_lost(None)
+            else:
+                self._introduce(secured)
 
-    def _greeted(self, transport: asyncio.Transport | None) -> None:
-        # There is none where the connection was lost during the handshake.
-        if transport is None or transport.is_closing():
-            self.connection_lost(None)
-            return
-        self._introduce(transport)
+    async def _handshake(
+        self, transport: asyncio.Transport, context: ssl.SSLContext
+    ) -> asyncio.Transport | None:
+        bounds = self._hall.bounds
+        return await self._loop.start_tls(
+            transport,
+            self,
+            context,
+            server_side=True,
+            ssl_handshake_timeout=bounds.header,
+            ssl_shutdown_timeout=bounds.write,
+        )
 
     def _introduce(self, transport: asyncio.Transport) -> None:
         talk = _Talk(self, **self._uvicorn)

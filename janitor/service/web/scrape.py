@@ -9,7 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-# On 10,000 series level 1 takes a third of the time of 6, and gives a tenth more bytes.
+# Metrics repeat themselves: the first level makes them a tenth already.
 _LEVEL = 1
 _SMALLEST_ZIPPED = 1024
 _CHUNK = 64 * 1024

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import socket
 import ssl
 import threading
@@ -19,19 +18,12 @@ from janitor.errors import JanitorError
 from janitor.service.web.app import LARGEST_HEADER
 from janitor.service.web.connection import Bounds, Hall, Visitor
 from janitor.service.web.crowd import Crowd, Stage
+from janitor.service.web.listening import BACKLOG, listen, most_connections
 from janitor.service.web.tls import Certificates
 from janitor.settings.types import Http
 
-# A burst of connections fits in: the kernel would let the rest try again after a second.
-_BACKLOG = 1024
-# What the kernel keeps for one connection, in bytes; it counts for a container's memory.
-_SEND_BUFFER = 64 * 1024
-_RECEIVE_BUFFER = 64 * 1024
-# File descriptors that are left for sweeps, the ledger and logs.
-_RESERVE = 256
 _START_TIMEOUT = 10.0
 _STOP_TIMEOUT = 3
-_LAST_PORT = 65535
 
 
 class _Server(uvicorn.Server):
@@ -72,9 +64,11 @@ class Web:
         self._certificates = _certificates_of(http)
         self._former: ssl.SSLContext | None = None
         self._wanted = (http.host, http.port)
-        self._socket = _listen(http.host, http.port)
+        self._socket = listen(http.host, http.port)
         self._port: int = self._socket.getsockname()[1]
-        self._hall = Hall(_within_limits(bounds or Bounds()), self._context)
+        bounds = bounds or Bounds()
+        bounds = replace(bounds, connections=most_connections(bounds.connections))
+        self._hall = Hall(bounds, self._context)
         self._server = _Server(self._config(app), self._hall.crowd)
         # A daemon thread: a client that does not let go must not keep the process.
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
@@ -90,7 +84,7 @@ class Web:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            backlog=_BACKLOG,
+            backlog=BACKLOG,
             timeout_keep_alive=self._hall.bounds.idle,  # type: ignore[arg-type]  # any seconds do
             timeout_graceful_shutdown=_STOP_TIMEOUT,
             h11_max_incomplete_event_size=LARGEST_HEADER,
@@ -166,35 +160,3 @@ class Web:
 
 def _certificates_of(http: Http) -> Certificates | None:
     return None if http.tls is None else Certificates(http.tls)
-
-
-def _within_limits(bounds: Bounds) -> Bounds:
-    """Take no more connections than the process may open, or half of that if it is few."""
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most == resource.RLIM_INFINITY:
-        return bounds
-    return replace(bounds, connections=min(bounds.connections, max(most - _RESERVE, most // 2)))
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        if not 0 <= port <= _LAST_PORT:
-            # `bind` would say so too, but leave a socket behind.
-            msg = f"the last port is {_LAST_PORT}"
-            raise ValueError(msg)  # noqa: TRY301  # told like all that is wrong with an address
-        found = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
-        )
-        family, *_, address = found[0]
-        listening = socket.create_server(
-            (str(address[0]), port), family=family, backlog=_BACKLOG, reuse_port=False
-        )
-    except (OSError, ValueError) as error:
-        # What Python adds repeats the address.
-        reason = str(getattr(error, "strerror", None) or error).partition(" (while ")[0]
-        msg = f"cannot listen on {host} port {port}: {reason}"
-        raise JanitorError(msg) from error
-    # What is accepted inherits them.
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-    return listening

@@ -78,7 +78,7 @@ def context_of(tls: Tls) -> ssl.SSLContext:
         _readable(path)
     try:
         context.load_cert_chain(tls.cert, tls.key, _no_passphrase)
-    except (ssl.SSLError, _Encrypted) as error:
+    except (OSError, _Encrypted) as error:
         msg = f"cannot use the certificate {tls.cert} with the key {tls.key}: {_reason(error)}"
         raise JanitorError(msg) from error
     if tls.client_ca is not None:
@@ -91,7 +91,7 @@ def _trust(context: ssl.SSLContext, path: str) -> None:
     _readable(path)
     try:
         context.load_verify_locations(path)
-    except ssl.SSLError as error:
+    except OSError as error:
         msg = f"cannot use the client CA {path}: {_reason(error)}"
         raise JanitorError(msg) from error
 
@@ -116,9 +116,10 @@ def _no_passphrase() -> str:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason.lower().replace("_", " ")
-    return "it is no PEM" if isinstance(error, ssl.SSLError) else str(error)
+    """Put OpenSSL's words into a sentence; an SSLError is an OSError as well."""
+    if not isinstance(error, ssl.SSLError):
+        return str(error)
+    return error.reason.lower().replace("_", " ") if error.reason else "it is no PEM"
 
 
 def _identity(tls: Tls) -> _Identity:
