@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.error
@@ -16,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from support.debian import program
+from support.debian import CACHE, program
 
-DEPLOY = Path(__file__).parents[2] / "deploy" / "prometheus"
+_SHARE = Path("/usr/share/prometheus/alertmanager")
 _PATIENCE = 60.0
 _STEP = 0.05
 
@@ -81,8 +82,9 @@ def prometheus(config: Path, data: Path) -> Iterator[Prometheus]:
 def alertmanager(config: Path, data: Path) -> Iterator[str]:
     """Run an Alertmanager that has no peers; give its URL."""
     port = free_port()
+    binary, share = _relocated(program("prometheus-alertmanager", "prometheus-alertmanager"))
     arguments = [
-        str(program("prometheus-alertmanager", "prometheus-alertmanager")),
+        str(binary),
         f"--config.file={config}",
         f"--storage.path={data}",
         f"--web.listen-address=127.0.0.1:{port}",
@@ -90,7 +92,7 @@ def alertmanager(config: Path, data: Path) -> Iterator[str]:
         "--log.level=warn",
     ]
     url = f"http://127.0.0.1:{port}"
-    with _running(arguments, data.with_suffix(".log"), f"{url}/-/ready"):
+    with _running(arguments, data.with_suffix(".log"), f"{url}/-/ready", share):
         yield url
 
 
@@ -135,11 +137,37 @@ def get_json(url: str) -> Any:
             return json.load(error)
 
 
+def _relocated(binary: Path) -> tuple[Path, Path | None]:
+    """Give an Alertmanager that finds its templates, and the folder it must run in, if any.
+
+    Debian's looks for them in one fixed folder. Where the package is only unpacked, a copy of the
+    program looks in the current folder instead: a path of the same length.
+    """
+    if CACHE not in binary.parents:
+        return binary, None
+    copy = binary.with_name("alertmanager-relocated")
+    if not copy.exists():
+        fixed = str(_SHARE).encode()
+        here = b"." + b"/" * (len(fixed) - 1)
+        content = binary.read_bytes()
+
+        assert fixed in content
+        with tempfile.NamedTemporaryFile(dir=binary.parent, delete=False) as file:
+            file.write(content.replace(fixed, here))
+        Path(file.name).chmod(0o755)
+        Path(file.name).rename(copy)  # at once: another worker may do the same
+    return copy, binary.parents[2] / _SHARE.relative_to("/")
+
+
 @contextmanager
-def _running(arguments: list[str], log: Path, ready: str) -> Iterator[None]:
+def _running(
+    arguments: list[str], log: Path, ready: str, folder: Path | None = None
+) -> Iterator[None]:
     """Run a program between `with` and its end; its log is shown if it does not start."""
     with log.open("w") as sink:
-        process = subprocess.Popen(arguments, stdout=sink, stderr=sink)  # noqa: S603  # Debian's
+        process = subprocess.Popen(  # noqa: S603  # a program of Debian's
+            arguments, cwd=folder, stdout=sink, stderr=sink
+        )
     try:
         wait_for(f"{ready}: {arguments}", lambda: _answers(process, ready, log))
         yield

@@ -1,0 +1,1 @@
+"""The rows of the dashboard, and the panels that they are made of."""
