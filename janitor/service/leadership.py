@@ -1,64 +1,52 @@
-"""Whether this process is the one that acts, where there may be several."""
+"""Who may act: the one promise that the daemon and every abort rely on."""
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Protocol, Self
 
 
 class Leadership(Protocol):
-    """Held, or not, between `with` and its end; never held twice by one process."""
+    """Tells whether this process is the only one that may act.
 
-    def __enter__(self) -> Self:
-        """Begin to ask for it."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Ask no more, and give it back, so that another can have it at once."""
-        ...
+    Seeks to lead between `with` and its end, in a thread of its own. Leaving
+    gives the leadership back, in bounded time, so that another can begin.
+    """
 
     @property
     def leads(self) -> bool:
-        """Whether we surely lead at this moment, by our own clock; nobody is asked."""
+        """Whether we surely lead now, by our own clocks; asks nobody, so it costs nothing."""
         ...
 
     def demand(self) -> None:
-        """Do nothing if we surely lead; else raise NotLeader. Called before every abort."""
+        """Return if we surely lead now, else raise NotLeader; for right before every abort."""
         ...
 
     def lost(self) -> bool:
-        """Say whether we led once and do not any more: then the process must end."""
+        """Whether we led and then did not: once true, true for ever, and the process should end."""
         ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 class Alone:
-    """Leads always: there is nobody else."""
-
-    def __enter__(self) -> Self:
-        """Lead."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Lead no more."""
+    """There is nobody else: always leads."""
 
     @property
     def leads(self) -> bool:
-        """Lead."""
+        """Always."""
         return True
 
     def demand(self) -> None:
-        """Allow everything."""
+        """Never object."""
 
     def lost(self) -> bool:
-        """Lose nothing."""
+        """Never."""
         return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
