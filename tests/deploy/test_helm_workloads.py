@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,16 @@ def test_an_elected_janitor_may_touch_its_one_lease_only(tmp_path: Path) -> None
     assert [k8s.pod_of(manifests)["spec"]["serviceAccountName"]] == [
         one["name"] for one in binding["subjects"]
     ]
+
+
+def test_the_role_allows_what_the_election_calls() -> None:
+    """No right is missing, and none is there for nothing."""
+    verbs = {"read": "get", "create": "create", "replace": "update"}
+    code = (k8s.ROOT / "janitor" / "service" / "lease_api.py").read_text(encoding="utf-8")
+    called = {verbs[name] for name in re.findall(r"(\w+?)_namespaced_lease\(", code)}
+    role = k8s.only(k8s.render(CASES["leader-election-alone"]), "Role")
+
+    assert called == {verb for rule in role["rules"] for verb in rule["verbs"]}
 
 
 def test_no_election_no_rights() -> None:
