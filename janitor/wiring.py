@@ -80,17 +80,20 @@ def showing(settings: Settings) -> tuple[str, Exposition, Prices, Mapping[str, f
 
 
 def last_completes(settings: Settings) -> Mapping[ContainerRef, datetime]:
-    """Tell from the ledger when containers were last complete; nothing where it cannot be read.
+    """Tell from the ledger when containers of the targets were last complete.
 
-    What is wrong with a ledger is told by the sweep that wants to use it.
+    Nothing where it cannot be read: what is wrong with a ledger is told by
+    the sweep that wants to use it.
     """
     if settings.ledger is None:
         return {}
     try:
         with open_ledger(settings.ledger, read_only=True) as ledger:
-            return ledger.last_completes()
+            remembered = ledger.last_completes().items()
     except LedgerError:
         return {}
+    names = {target.name for target in settings.targets}
+    return {where: moment for where, moment in remembered if where.target in names}
 
 
 def new_run_id(now: datetime) -> str:
