@@ -10,16 +10,14 @@ from prometheus_client import CollectorRegistry
 
 from janitor.engine.tally import EXIT_COMPLETE, EXIT_LOCKED
 from janitor.ledger import LedgerError, Locked
-from janitor.model import ContainerRef
 from janitor.observe.events import Event, SweepFinished, SweepStarted
 from janitor.observe.metrics import Metrics
 from janitor.observe.push import PushFailed, delete, push
 from janitor.observe.textfile import TextfileFailed, write_textfile
-from janitor.settings.types import Push, Schedule, Settings
+from janitor.settings.types import Schedule, Settings
 from janitor.wiring import last_completes, showing
 
 EXIT_NOT_LEFT = 1
-READ_ONLY = "this run only looks, and must not replace what a real one said"
 LOCKED = "another janitor is at work, and its metrics are the ones that count"
 
 
@@ -39,7 +37,9 @@ class Pusher:
         self._log = structlog.get_logger("janitor.metrics")
         self._metrics = Metrics(CollectorRegistry(), *showing(settings))
         self._metrics.schedule_interval(_interval(settings.schedule, now()))
-        self._metrics.seed(_memories(settings))
+        # What is pushed replaces all that was said before: a run that fails would take the last
+        # success of each container away, and with it the alert on its age.
+        self._metrics.seed(last_completes(settings))
 
     def __call__(self, event: Event) -> None:
         """Count what happened."""
@@ -54,7 +54,7 @@ class Pusher:
         that a sweep that went well ends with 1 where they could not be left.
         """
         if sweep.exit_code == EXIT_LOCKED:
-            withheld(self._to, LOCKED)
+            self._withhold()
             return sweep.exit_code
         left = self._leave(complete=sweep.exit_code == EXIT_COMPLETE)
         return sweep.exit_code if left else sweep.exit_code or EXIT_NOT_LEFT
@@ -62,10 +62,13 @@ class Pusher:
     def crashed(self, error: BaseException) -> None:
         """Leave the metrics of a sweep that ended without a word."""
         if isinstance(error, Locked):
-            withheld(self._to, LOCKED)
+            self._withhold()
             return
         self._metrics.sweep_crashed(ledger_failed=isinstance(error, LedgerError))
         self._leave(complete=False)
+
+    def _withhold(self) -> None:
+        self._log.info("metrics.withheld", run_id=self._run_id, reason=LOCKED)
 
     def _leave(self, *, complete: bool) -> bool:
         registry = self._metrics.registry
@@ -97,30 +100,9 @@ class Pusher:
         return False
 
 
-def wanted(to: Push) -> bool:
-    """Whether a config wants metrics to be left anywhere."""
-    return to.pushgateway_url is not None or to.textfile is not None
-
-
-def withheld(to: Push, reason: str) -> None:
-    """Say why nothing is left, where something could have been."""
-    if wanted(to):
-        structlog.get_logger("janitor.metrics").info("metrics.withheld", reason=reason)
-
-
 def _interval(schedule: Schedule, now: datetime) -> timedelta:
     # APScheduler comes with it, which whoever pushes nothing need not wait for.
     from janitor.service.schedule import ticks_of  # noqa: PLC0415  # see above
     from janitor.service.ticks import longest_gap  # noqa: PLC0415  # the same
 
     return longest_gap(ticks_of(schedule, now), now) + schedule.jitter
-
-
-def _memories(settings: Settings) -> Mapping[ContainerRef, datetime]:
-    """Ask the ledger when containers were last complete: this process has seen nothing yet.
-
-    What is pushed replaces all that was said before. Without memories a run
-    that fails would take the last success of each container away, and with it
-    the alert on its age.
-    """
-    return last_completes(settings)

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
+import structlog
 
 from janitor import settings
-from janitor.commands import pushing
 from janitor.commands.signals import stopping
 from janitor.engine.tally import EXIT_INTERRUPTED
 from janitor.observe import logs
@@ -28,7 +28,13 @@ from janitor.report.record import Recorder
 from janitor.report.rows import Report
 from janitor.service.watchdog import watchdog
 from janitor.settings.types import Settings
-from janitor.wiring import Sweeper, hide_secrets
+from janitor.wiring import Sweeper, hide_secrets, utc_now
+
+if TYPE_CHECKING:
+    from janitor.commands.pushing import Pusher
+
+ONLY_LOOKS = "this run only looks, and must not replace what a real one said"
+NO_GATEWAY = "there is no group to delete: the config has no push.pushgateway_url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +62,22 @@ def run_sweep(
     """
     loaded = chosen(settings.load(path, os.environ), targets)
     log_to_stderr(loaded, printing)
-    sweeper = Sweeper(loaded, read_only=read_only)
+    if delete_on_success and loaded.push.pushgateway_url is None:
+        raise click.BadParameter(NO_GATEWAY, param_hint="--delete-on-success")
     pusher = None
-    if read_only:
-        pushing.withheld(loaded.push, pushing.READ_ONLY)
-    elif pushing.wanted(loaded.push):
-        pusher = pushing.Pusher(loaded, sweeper.now, delete_on_success=delete_on_success)
-    return print_sweep(sweeper, printing, sys.stdout, pusher)
+    if loaded.push.pushgateway_url is not None or loaded.push.textfile is not None:
+        if read_only:
+            structlog.get_logger("janitor.metrics").info("metrics.withheld", reason=ONLY_LOOKS)
+        else:
+            pusher = _pusher(loaded, delete_on_success=delete_on_success)
+    return print_sweep(Sweeper(loaded, read_only=read_only), printing, sys.stdout, pusher)
+
+
+def _pusher(loaded: Settings, *, delete_on_success: bool) -> Pusher:
+    # What speaks to Prometheus takes a while to import, and few push.
+    from janitor.commands.pushing import Pusher  # noqa: PLC0415  # see above
+
+    return Pusher(loaded, utc_now, delete_on_success=delete_on_success)
 
 
 def log_to_stderr(loaded: Settings, printing: Printing) -> None:
@@ -76,7 +91,7 @@ def print_sweep(
     sweeper: Sweeper,
     printing: Printing,
     stream: TextIO,
-    pusher: pushing.Pusher | None = None,
+    pusher: Pusher | None = None,
 ) -> int:
     """Sweep once, print the report, and give the exit code; the sweeper's observers hear it all.
 
@@ -100,7 +115,7 @@ def print_sweep(
     return stop.code(code) if code == EXIT_INTERRUPTED else code
 
 
-def _sweep(sweeper: Sweeper, pusher: pushing.Pusher | None) -> SweepFinished:
+def _sweep(sweeper: Sweeper, pusher: Pusher | None) -> SweepFinished:
     try:
         with Progress(sys.stderr) as progress, watchdog(sweeper.settings.execution):
             return sweeper.sweep((progress,))

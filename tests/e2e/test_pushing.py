@@ -29,8 +29,11 @@ from support.gateway import (
 from support.job import Job, job_in
 from support.lines import wait_for_line
 
-from janitor.ledger import open_ledger
+from janitor import settings
+from janitor.commands.pushing import Pusher
+from janitor.ledger import Locked, open_ledger
 from janitor.sandbox import Fault, FaultKind
+from janitor.wiring import utc_now
 
 JANITOR = Path(sys.executable).with_name("janitor")
 CONTAINER = "container"
@@ -194,6 +197,38 @@ def test_a_gateway_that_refuses_is_a_failure_that_undoes_nothing(
     assert [("error", f"the Pushgateway {url} did not take the metrics: {why}")] == [
         (line["level"], line["error"]) for line in done.told("metrics.lost")
     ]
+
+
+def test_a_group_that_cannot_be_deleted_is_a_failure(job: Job) -> None:
+    """It would grow old, and raise an alert that nobody understands."""
+    with stub(status(500)) as (url, asked):
+        job.add(pushing_to(url))
+        done = job.run("sweep", "--delete-on-success")
+
+    assert (1, ["DELETE"]) == (done.code, [each.method for each in asked])
+    assert "did not delete the group: it answered 500" in done.told("metrics.lost")[0]["error"]
+
+
+def test_deleting_without_a_gateway_is_a_mistake(job: Job) -> None:
+    """Whoever says so believes that metrics are pushed."""
+    done = job.run("sweep", "--delete-on-success")
+
+    assert (64, 9) == (done.code, job.left())
+    assert "the config has no push.pushgateway_url" in done.stderr
+
+
+def test_a_crash_is_pushed_and_a_lock_is_not(job: Job) -> None:
+    """What ends without a word must not be read as the last success."""
+    with stub(status(202)) as (url, asked):
+        job.add(pushing_to(url))
+        loaded = settings.load(job.config, {})
+        for error in (Locked("another janitor is at work"), ValueError("oh")):
+            Pusher(loaded, utc_now).crashed(error)
+    (pushed,) = [each.body.decode() for each in asked]
+
+    assert "\njanitor_last_sweep_exit_code 1.0\n" in pushed
+    assert "\njanitor_sweep_failures_total 1.0\n" in pushed
+    assert "\njanitor_ledger_ok" not in pushed
 
 
 def test_a_gateway_that_is_down_is_a_failure_too(job: Job) -> None:
