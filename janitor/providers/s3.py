@@ -34,8 +34,9 @@ PERMISSIONS: Mapping[str, Sequence[str]] = {
     "list_containers": ("s3:ListAllMyBuckets",),
     "list_page": ("s3:ListBucketMultipartUploads",),
     "list_parts": ("s3:ListMultipartUploadParts",),
-    # Asked only of stores that are not known to keep uploads and objects apart.
-    "head_object": ("s3:GetObject",),
+    # Asked only of stores that are not known to keep uploads and objects apart. Without the
+    # right to list, a store that follows AWS answers 403 where there is no object.
+    "head_object": ("s3:GetObject", "s3:ListBucket"),
     "abort": ("s3:AbortMultipartUpload",),
 }
 
