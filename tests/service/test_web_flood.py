@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -121,7 +121,8 @@ def test_silent_and_slow_clients_are_hung_up_on(serve: Serve) -> None:
             line.sendall(PART)
         deaf = [stack.enter_context(reader_that_does_not(made)) for _ in range(SLOW)]
         with trickling(slow):
-            left = [line for line in [*idle, *slow, *deaf] if not hung_up(line)]
+            left = [line for line in [*idle, *slow] if not hung_up(line)]
+        wait_until_reset(deaf, SLOW)
 
     assert left == []
 
@@ -148,8 +149,7 @@ def test_for_one_more_than_fit_in_the_longest_silent_leaves(serve: Serve) -> Non
         ExitStack() as stack,
     ):
         made.serve()
-        known = made.connection()
-        stack.callback(known.close)
+        known = stack.enter_context(closing(made.connection()))
         known.request("GET", "/healthz")
         first = known.getresponse().read()
         silent = [stack.enter_context(made.line()) for _ in range(30)]
@@ -166,6 +166,26 @@ def test_for_one_more_than_fit_in_the_longest_silent_leaves(serve: Serve) -> Non
         gone,
         there,
     )
+
+
+def test_who_has_left_takes_no_place(serve: Serve) -> None:
+    """However many came and went, who is idle may stay."""
+    with (
+        serve(Bounds(header=300, idle=300, write=300, connections=5)) as made,
+        ExitStack() as stack,
+    ):
+        made.serve()
+        known = stack.enter_context(closing(made.connection()))
+        known.request("GET", "/healthz")
+        first = known.getresponse().read()
+        stay = known.sock
+        for _ in range(20):
+            made.ask("/healthz")
+        known.request("GET", "/healthz")
+        second = known.getresponse().read()
+        stay = known.sock if known.sock is stay else None
+
+    assert (b"ok\n", b"ok\n", True) == (first, second, stay is not None)
 
 
 def test_of_many_who_do_not_read_the_longest_leave(serve: Serve) -> None:
@@ -207,8 +227,7 @@ def test_an_idle_connection_may_stay_longer_than_a_silent_one(serve: Serve) -> N
     """Prometheus comes back after its interval; who never asked has no such right."""
     with serve(Bounds(header=0.5, idle=300)) as made, ExitStack() as stack:
         made.serve()
-        known = made.connection()
-        stack.callback(known.close)
+        known = stack.enter_context(closing(made.connection()))
         known.request("GET", "/healthz")
         first = known.getresponse().read()
         silent = hung_up(stack.enter_context(made.line()))
@@ -234,3 +253,16 @@ def test_pipelined_requests_are_all_answered(serve: Serve) -> None:
         said = made.talk(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
 
     assert 200 == said.count(b"\r\n\r\nok\n")
+
+
+def test_the_end_waits_a_moment_only_for_who_does_not_read(serve: Serve) -> None:
+    """Then it is broken off, and nothing stays open."""
+    with ExitStack() as stack:
+        with serve(PATIENT) as made:
+            many_series(made, 5000)
+            deaf = [stack.enter_context(reader_that_does_not(made)) for _ in range(3)]
+            # Answered after them, so they are being answered.
+            made.ask("/metrics")
+        wait_until_reset(deaf, 3)
+
+        assert not made.web.alive

@@ -22,9 +22,10 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 class Bounds:
     """How long a connection may take (seconds), and how many there may be.
 
-    `header` is for a TLS handshake, and for a whole request header from the
-    connection's begin or from its first byte; `idle` for the time between two
-    requests; `write` for a client to take what was written (64 KiB at most).
+    `header` is for a whole request header: the first one from the beginning of
+    the connection, TLS handshake included, later ones from their first byte.
+    `idle` is for the time between two requests, `write` for a client to take
+    what was written, 64 KiB at most.
     """
 
     header: float = 8.0
@@ -144,7 +145,6 @@ class Visitor(asyncio.Protocol):
     def _introduce(self, transport: asyncio.Transport) -> None:
         talk = _Talk(self, **self._uvicorn)
         transport.set_protocol(talk)
-        self._watch(Stage.NEW, transport)
         talk.connection_made(transport)
         if self._early:
             talk.data_received(self._early)

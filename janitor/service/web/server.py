@@ -48,8 +48,7 @@ class _Server(uvicorn.Server):
     def retire(self) -> None:
         """Let every connection end after the answer it waits for, if it waits for one."""
         for talk in list(self.server_state.connections):
-            if not talk.transport.is_closing():
-                talk.shutdown()
+            talk.shutdown()
 
 
 class Web:
