@@ -67,7 +67,7 @@ def test_a_policy_allows_exactly_what_the_provider_declares(name: str) -> None:
 def test_every_verb_of_a_provider_is_in_a_policy() -> None:
     """A provider that begins to do something new must say here which policy allows it."""
     for provider in providers.names():
-        verbs = {verb for name, used, _ in EXPECTED.values() if name == provider for verb in used}
+        verbs = {verb for name, used in EXPECTED.values() if name == provider for verb in used}
 
         assert set(providers.load(provider).PERMISSIONS) == verbs
 
