@@ -255,6 +255,15 @@ def test_what_is_remembered_ends_with_a_change_of_users() -> None:
     assert ([True, True, False, True], 3) == (seen, len(checks))
 
 
+def test_no_more_is_remembered_than_has_room() -> None:
+    """What was used last stays."""
+    generous = User("x", Secret("$2b$04$" + "x" * 200))
+    claims = [basic("x:" + "x" * length) for length in range(1, 201)]
+    _, checks = admitted([*claims, claims[-1], claims[0]], lambda: [generous])
+
+    assert [200, 1] == [len(checks) - 1, len(checks[-1][0])]
+
+
 def test_guessers_cannot_keep_out_the_others() -> None:
     """One client has few places; others come to their turn, and health is told meanwhile."""
     slow = user("prometheus", "open sesame", rounds=10)

@@ -69,17 +69,16 @@ class Door:
         name, password = claim
         expected, real = _hash_of(users, name)
         digest = self._digest(name, password, expected)
-        if real and digest in self._known:
+        if digest in self._known:
             self._known.move_to_end(digest)
             return True
         # The same work for a name that does not exist: how long it takes tells nothing.
         right = await self._gate.run(client, lambda: self._matches(password, expected))
         if not (right and real):
             return False
-        if users == self._known_of:
-            self._known[digest] = None
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+        self._known[digest] = None
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
         return True
 
     def _digest(self, *parts: bytes) -> bytes:
