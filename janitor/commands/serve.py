@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,8 @@ def run_serve(path: str, *, watch_config: bool) -> int:
         msg = "standard input cannot be watched: name a file"
         raise click.BadParameter(msg, param_hint="--watch-config")
     loaded = settings.load(path, os.environ)
-    logs.configure(loaded.log.format, loaded.log.level)
     hide_secrets(loaded)
+    logs.configure(loaded.log.format, loaded.log.level)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     metrics = Metrics(registry, *showing(loaded))
@@ -83,6 +83,8 @@ class _Desk:
             raise ConfigError(msg)
         loaded = settings.load(self.path, os.environ)
         hide_secrets(loaded)
+        with audit_of(loaded) or nullcontext():
+            pass  # a config that enforces must have an audit file that can be written
         if watch is not None:
             watch.follow(self.files(loaded))
         return self.work(loaded)

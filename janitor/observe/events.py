@@ -184,6 +184,6 @@ def fan_out(observers: Iterable[Observer]) -> Observer:
             try:
                 listener(event)
             except Exception:
-                logging.getLogger(__name__).exception("an observer failed")
+                logging.getLogger(__name__).exception("observer.failed")
 
     return tell

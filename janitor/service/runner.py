@@ -10,6 +10,7 @@ import structlog
 
 from janitor.ledger.errors import LedgerError
 from janitor.model import TargetOutcome
+from janitor.observe import current_run
 from janitor.observe.events import SweepFinished
 from janitor.observe.metrics import Metrics
 from janitor.service.health import Health
@@ -68,6 +69,7 @@ class Runner:
             # Asked at once: a stop that comes while this is logged cut nothing short.
             self.cut_short = self._stop.is_set()
             self._log.exception("sweep.crashed")
+            current_run.end()
             self._metrics.sweep_crashed(ledger_failed=isinstance(error, LedgerError))
             self._health.sweep_ended(crashed=True)
         else:
