@@ -71,18 +71,21 @@ def make_plan(
     keep: list[Decision] = []
     for decision in decisions:
         (stale if decision.verdict is Verdict.ABORT else keep).append(decision)
-    stale.sort(key=_oldest_first)
-    tripped = _tripped(stale, listed, limits.share_of_listed)
+    stale.sort(key=oldest_first)
+    counts = Counter(decision.upload.where.target for decision in stale)
+    tripped = tripped_targets(counts, listed, limits.share_of_listed)
     willing = [d for d in stale if d.upload.where.target not in tripped]
-    count, binding = _how_many(willing, limits, aborted_today)
+    left = replace(limits, aborts_per_day=_less(limits.aborts_per_day, aborted_today))
+    count, binding = how_many(len(willing), map(whole_size, willing), left)
     chosen, beyond = willing[:count], willing[count:]
     held = [d for d in stale if d.upload.where.target in tripped]
     defer = [replace(d, verdict=Verdict.KEEP, reason=Reason.LIMIT) for d in (*beyond, *held)]
-    keep.sort(key=_oldest_first)
+    keep.sort(key=oldest_first)
     return Plan(tuple(chosen), tuple(defer), tuple(keep), tripped, binding)
 
 
-def _oldest_first(decision: Decision) -> tuple[datetime, str, str, str, str, str]:
+def oldest_first(decision: Decision) -> tuple[datetime, str, str, str, str, str]:
+    """Give what the order of a plan goes by."""
     upload = decision.upload
     initiated = upload.initiated or datetime.max.replace(tzinfo=UTC)
     where = upload.where
@@ -96,35 +99,48 @@ def _oldest_first(decision: Decision) -> tuple[datetime, str, str, str, str, str
     )
 
 
-def _tripped(
-    stale: Sequence[Decision], listed: Mapping[str, int], share: Fraction | None
+def tripped_targets(
+    stale: Mapping[str, int], listed: Mapping[str, int], share: Fraction | None
 ) -> dict[str, Fraction]:
+    """Name the targets of which more than this share is stale, by counts for each target."""
     if share is None:
         return {}
-    counts = Counter(decision.upload.where.target for decision in stale)
     shares = {
         target: Fraction(count, max(listed.get(target, 0), count))
-        for target, count in counts.items()
+        for target, count in stale.items()
+        if count
     }
     return {target: found for target, found in sorted(shares.items()) if found > share}
 
 
-def _how_many(
-    stale: Sequence[Decision], limits: Limits, aborted_today: int
-) -> tuple[int, frozenset[str]]:
-    """How many of the oldest fit under every cap, and the names of the caps that bind."""
+def how_many(stale: int, sizes: Iterable[int | None], left: Limits) -> tuple[int, frozenset[str]]:
+    """How many of the oldest fit under every cap, and the names of the caps that bind.
+
+    `sizes` are those of all that are stale, the oldest first, None where one
+    is not wholly known; they are looked at only if bytes are limited.
+    """
     caps = {}
-    if limits.aborts_per_run is not None:
-        caps["aborts_per_run"] = limits.aborts_per_run
-    if limits.aborts_per_day is not None:
-        caps["aborts_per_day"] = max(0, limits.aborts_per_day - aborted_today)
-    if limits.bytes_per_run is not None:
-        caps["bytes_per_run"] = _fitting(stale, limits.bytes_per_run)
-    count = min([len(stale), *caps.values()])
-    return count, frozenset(name for name, cap in caps.items() if cap == count < len(stale))
+    if left.aborts_per_run is not None:
+        caps["aborts_per_run"] = left.aborts_per_run
+    if left.aborts_per_day is not None:
+        caps["aborts_per_day"] = left.aborts_per_day
+    if left.bytes_per_run is not None:
+        caps["bytes_per_run"] = _fitting(stale, sizes, left.bytes_per_run)
+    count = min([stale, *caps.values()])
+    return count, frozenset(name for name, cap in caps.items() if cap == count < stale)
 
 
-def _fitting(stale: Sequence[Decision], budget: int) -> int:
+def whole_size(decision: Decision) -> int | None:
+    """Give the bytes that an upload holds; None unless all of its parts were seen."""
+    activity = decision.activity
+    return None if activity is None or not activity.complete else activity.size
+
+
+def _less(limit: int | None, spent: int) -> int | None:
+    return None if limit is None else max(0, limit - spent)
+
+
+def _fitting(stale: int, sizes: Iterable[int | None], budget: int) -> int:
     """How many of the oldest fit into the budget of bytes.
 
     The first that does not fit ends the count, and one of unknown size never
@@ -133,11 +149,10 @@ def _fitting(stale: Sequence[Decision], budget: int) -> int:
     """
     if budget == 0:
         return 0
-    for position, decision in enumerate(stale):
-        activity = decision.activity
-        if activity is None or not activity.complete or activity.size is None:
+    for position, size in enumerate(sizes):
+        if size is None:
             return position
-        budget -= activity.size
+        budget -= size
         if budget < 0:
             return position
-    return len(stale)
+    return stale
