@@ -11,7 +11,7 @@ LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --
   --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve prometheus test lint types layers format lock test-image clean
+.PHONY: help demo serve prometheus test lint types layers format lock test-image test-kubernetes clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,10 @@ lock: $(VENV)/.installed-test ## Pin what the image contains, newest first, in d
 
 test-image: $(VENV)/.installed-test ## Build the image from Debian and run it, without a registry (root, 10 minutes)
 	$(BIN)/python -m pytest -o timeout=1800 -rs tests/deploy/image_build.py
+
+test-kubernetes: $(VENV)/.installed-test ## Test against a real kube-apiserver, which the first time is built (Debian, 5 minutes)
+	$(BIN)/python tests/support/apiserver.py
+	$(BIN)/python -m pytest tests/kubernetes
 
 clean: ## Remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

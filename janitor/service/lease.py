@@ -142,11 +142,11 @@ class LeaseElector:
         if (leads := self._term.leads) != self._told_leads:
             self._told_leads = leads
             if leads:
-                self._log.info("leadership.gained")
+                self._log.info("lease.acquired")
             elif self._term.lost:
-                self._log.error("leadership.lost", reason=self._why_lost(trouble))
+                self._log.error("lease.lost", reason=self._why_lost(trouble))
             else:
-                self._log.info("leadership.resigned")
+                self._log.info("lease.resigned")
             self._on_change(leads)
 
     def _why_lost(self, trouble: str | None) -> str:

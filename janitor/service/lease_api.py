@@ -53,13 +53,15 @@ def connect() -> Server:
     """
     try:
         # Only a janitor with an election pays for this import.
-        from kubernetes import client, config  # noqa: PLC0415
+        from kubernetes import client  # noqa: PLC0415  # see above
+        from kubernetes import config as typed_config  # noqa: PLC0415  # see above
     except ImportError as error:
         msg = (
             "leader_election needs the official client of Kubernetes: "
             "install upload-janitor with its extra k8s"
         )
         raise JanitorError(msg) from error
+    config: Any = typed_config  # which has no types, but says that it has
     settings = client.Configuration()
     # One owner of retries: it would wait for as long as a server asks.
     settings.retries = False
@@ -131,9 +133,9 @@ class Leases:
     def ask(self, asked: Ask) -> Answer:
         """Send one request, once. Whatever comes back is an answer; nothing is raised."""
         # Loaded already, by whoever made the client.
-        from kubernetes.client import ApiException  # noqa: PLC0415
-        from kubernetes.config import ConfigException  # noqa: PLC0415
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+        from kubernetes.client import ApiException  # noqa: PLC0415  # see above
+        from kubernetes.config import ConfigException  # noqa: PLC0415  # see above
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415  # see above
 
         try:
             reply = self._send(asked)

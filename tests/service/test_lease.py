@@ -21,7 +21,7 @@ from janitor.settings.types import Election
 
 NAME = "upload-janitor"
 SHORT = timedelta(seconds=1)
-GUARD = 30.0
+GUARD = 60.0
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def test_no_log_line_holds_the_token(pod: Pod) -> None:
         pod.server.namespaces.clear()
         wait_until(one.lost)
 
-    assert "leadership.lost" in stream.getvalue()
+    assert "lease.lost" in stream.getvalue()
     assert TOKEN not in stream.getvalue()
 
 
