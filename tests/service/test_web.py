@@ -139,6 +139,11 @@ def test_a_huge_header_is_refused(daemon: Site) -> None:
     assert response.status in {400, 431}
 
 
+def test_a_huge_path_is_refused(daemon: Site) -> None:
+    """The same."""
+    assert daemon.ask("/" + "x" * 20_000)[0].status in {400, 431}
+
+
 @pytest.mark.parametrize("said", [b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow"])
 def test_who_does_not_finish_a_request_is_hung_up_on(daemon: Site, said: bytes) -> None:
     """A few silent connections must not keep out the health checks."""

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
+from typing import Any
 
 import pytest
 from prometheus_client import Gauge
@@ -11,7 +13,7 @@ from prometheus_client.registry import Collector
 from structlog.testing import capture_logs
 from support.website import TIMEOUT, Site, Slow, site
 
-from janitor.service.web.scrape import wants_gzip, wants_open_metrics
+from janitor.service.web.scrape import Chunked, wants_gzip, wants_open_metrics
 
 # What a Prometheus 3 sends.
 PROMETHEUS = (
@@ -106,6 +108,30 @@ def test_head_tells_the_length_of_what_is_zipped(daemon: Site) -> None:
         head.headers["content-length"],
         head.headers["content-encoding"],
         nothing,
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "pieces"), [(0, 1), (1, 1), (65_536, 1), (65_537, 2), (131_072, 2), (200_000, 4)]
+)
+def test_a_large_answer_goes_out_in_pieces(size: int, pieces: int) -> None:
+    """All of it, in order, and the last one says that it is the last."""
+    body = bytes(number % 251 for number in range(size))
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        """Never called."""
+
+    asyncio.run(Chunked(body)({"type": "http"}, receive, send))
+    start, *rest = sent
+
+    assert (200, body, [True] * (pieces - 1) + [False]) == (
+        start["status"],
+        b"".join(message["body"] for message in rest),
+        [message["more_body"] for message in rest],
     )
 
 
