@@ -53,12 +53,12 @@ def elector(server: LeaseServer, identity: str = "a", **more: Any) -> LeaseElect
     return LeaseElector(election, identity=identity, api=api_of(server), **more)
 
 
-def unhurried() -> dict[str, Any]:
+def unhurried(slower: int = 10) -> dict[str, Any]:
     """Give clocks that go slowly, so that a busy machine does not cost a leader its Lease."""
     start = time.time()
     return {
-        "clock": lambda: time.monotonic() / 10,
-        "wall": lambda: start + time.monotonic() / 10,
+        "clock": lambda: time.monotonic() / slower,
+        "wall": lambda: start + time.monotonic() / slower,
     }
 
 
@@ -98,7 +98,7 @@ def test_an_elector_is_a_leadership(server: LeaseServer) -> None:
 def test_the_first_makes_the_lease_and_leads(server: LeaseServer) -> None:
     """With no Lease there, one is made after a duration, and says who, since when, for how long."""
     heard: list[bool] = []
-    with elector(server, on_change=heard.append) as one:
+    with elector(server, on_change=heard.append, **unhurried(4)) as one:
         wait_until(lambda: one.leads)
         one.demand()
         spec = server.lease["spec"]
@@ -283,7 +283,7 @@ def test_trouble_makes_nobody_lead(server: LeaseServer, trouble: str) -> None:
     """No answer, or one that proves nothing, is no Lease; when it ends, the standby leads."""
     let_go(server)
     server.faults.append(_fresh(TROUBLES[trouble]))
-    with elector(server) as one:
+    with elector(server, **unhurried()) as one:
         wait_until(lambda: len(server.requests) > 2)
 
         assert (False, False) == (one.leads, one.lost())

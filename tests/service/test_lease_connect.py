@@ -18,7 +18,7 @@ import time_machine
 import trustme
 import yaml
 from kubernetes.config import incluster_config
-from service.lease_server import LeaseServer, serving, tls
+from service.lease_server import Fault, LeaseServer, serving, tls
 from service.test_lease import NAME, let_go, wait_until
 
 from janitor.errors import JanitorError
@@ -112,6 +112,16 @@ def test_a_token_that_vanished_is_no_crash(pod: Pod) -> None:
         clock.shift(timedelta(minutes=2))
 
         assert isinstance(leases.ask(Read(5.0)), Failed)
+
+
+@pytest.mark.parametrize("status", [307, 429, 503])
+def test_the_client_does_not_try_again_by_itself(pod: Pod, status: int) -> None:
+    """It would wait for as long as a server asks, or go where a server sends it."""
+    headers = {"Retry-After": "1", "Location": "https://127.0.0.1:1/"}
+    pod.server.faults.append(Fault(status=status, headers=headers))
+    answer = Leases(connect().api, "janitors", NAME).ask(Read(5.0))
+
+    assert (Failed, 1) == (type(answer), len(pod.server.requests))
 
 
 def test_another_server_is_not_believed(pod: Pod) -> None:

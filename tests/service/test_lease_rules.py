@@ -122,6 +122,26 @@ def test_a_renewal_that_comes_too_late_is_a_loss_although_nobody_looked() -> Non
     assert (False, True) == (term.leads, term.lost)
 
 
+def test_what_is_lost_is_not_won_again() -> None:
+    """Whatever is confirmed afterwards, this process does not lead any more."""
+    clock = Clock()
+    candidate, term = lead(clock)
+    term.lose()
+    term.confirm(term.now())
+
+    assert (False, True, True) == (term.leads, term.lost, term.over)
+    assert [] == play(candidate.turn())
+
+
+def test_a_write_that_changed_nothing_is_no_lead() -> None:
+    """Others would not see it, and would take over while we lead."""
+    clock = Clock()
+    candidate, term = clock.candidate()
+    play(candidate.turn(), written("", "2"), written("a", "2"))
+
+    assert (False, True) == (term.leads, candidate.trouble is not None)
+
+
 def test_absence_counts_only_while_one_looks() -> None:
     """A Lease may have come and gone while we were cut off."""
     clock = Clock()
