@@ -18,9 +18,16 @@ from janitor.commands.sweep import Printing, log_to_stderr, print_sweep
 from janitor.engine.tally import EXIT_COMPLETE, EXIT_INTERRUPTED
 from janitor.ledger import open_ledger
 from janitor.ledger.types import RunHeader
-from janitor.model import Decision, later
+from janitor.model import later
 from janitor.observe.events import Event, Planned, SweepFinished
-from janitor.planfile import PlanFile, PlannedTarget, decode, encode, planned
+from janitor.planfile import (
+    PlanFile,
+    PlannedTarget,
+    PlannedUpload,
+    decode,
+    encode,
+    planned,
+)
 from janitor.report.plan_words import written
 from janitor.settings.quantities import Unusable, threshold
 from janitor.wiring import Sweeper
@@ -35,14 +42,14 @@ class Planner:
     """Hears what a sweep would abort, and who and where everybody is."""
 
     header: RunHeader | None = None
-    abort: Sequence[Decision] | None = None
+    uploads: Sequence[PlannedUpload] | None = None
     stopped: bool = False
 
     def __call__(self, event: Event) -> None:
         """Remember the plan, and whether the run came to its end."""
         match event:
-            case Planned(abort):
-                self.abort = abort
+            case Planned(abort=abort):
+                self.uploads = tuple(map(planned, abort))
             case SweepFinished(exit_code=code):
                 self.stopped = code == EXIT_INTERRUPTED
             case _:
@@ -55,7 +62,7 @@ class Planner:
     def plan(self, lifetime: timedelta) -> PlanFile | None:
         """Give the plan; None where the run was stopped, or locked out."""
         header = self.header
-        if header is None or self.abort is None or self.stopped:
+        if header is None or self.uploads is None or self.stopped:
             return None
         return PlanFile(
             run_id=header.run_id,
@@ -64,7 +71,7 @@ class Planner:
             version=header.version,
             config_fingerprint=header.config_fingerprint,
             targets=tuple(PlannedTarget(**asdict(target)) for target in header.targets),
-            uploads=tuple(map(planned, self.abort)),
+            uploads=tuple(self.uploads),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -49,6 +49,7 @@ class _Look:
 
     decision: Decision
     at: datetime
+    mark: Mark | None = None
     ticks: float = field(default_factory=time.monotonic)
     sent: bool = False
     unresolved: bool = False
@@ -64,8 +65,7 @@ class Executor:
     """Carries out decisions on one container.
 
     `wall` is a clock that goes on while the process is suspended; `memory`
-    None means that no record is kept; `marks` holds what the ledger knew of
-    the planned uploads. `permit` is asked right before every abort, and raises
+    None means that no record is kept. `permit` is asked right before every abort, and raises
     Interrupted where none may be sent any more.
     """
 
@@ -76,13 +76,15 @@ class Executor:
     wall: Callable[[], datetime]
     run_id: str = ""
     memory: Memory | None = None
-    marks: Mapping[tuple[str, str], Mark] = field(default_factory=dict)
     permit: Callable[[], None] = lambda: None
 
-    def carry_out(self, planned: Decision) -> UploadResult:
-        """Abort what is still stale; whatever happens, say what happened."""
+    def carry_out(self, planned: Decision, mark: Mark | None = None) -> UploadResult:
+        """Abort what is still stale; whatever happens, say what happened.
+
+        `mark` is what the ledger knew of it when it was planned.
+        """
         try:
-            look = self._look_before(planned)
+            look = self._look_before(planned, mark)
         except (Interrupted, DeadlineExceeded) as error:
             return UploadResult(planned, Outcome.WITHHELD, str(error))
         except _NoLongerStale as kept:
@@ -137,22 +139,20 @@ class Executor:
             return UploadResult(look.decision, outcome, str(error))
         return self._verified(look.decision)
 
-    def _look_before(self, planned: Decision) -> _Look:
+    def _look_before(self, planned: Decision, mark: Mark | None) -> _Look:
         """Judge by the parts as they are now; parts that came meanwhile are a sign of life."""
         at = self.wall()
         ticks = time.monotonic()
-        checked = self._settled(self.checker.check(planned.upload))
+        checked = self._settled(self.checker.check(planned.upload), mark)
         if checked.decision.verdict is Verdict.KEEP:
             raise _NoLongerStale(checked)
         if changed_since(planned, checked.decision):
             raise _NoLongerStale(replace(checked, decision=alive(checked.decision)))
         if self._may_harm_an_object(planned.upload):
             raise _NoLongerStale(replace(checked, decision=_finished(checked.decision)))
-        return _Look(checked.decision, at, ticks)
+        return _Look(checked.decision, at, mark, ticks)
 
-    def _settled(self, checked: Checked) -> Checked:
-        """Add what the ledger knew of this upload when it was planned."""
-        mark = self.marks.get(checked.decision.upload.identity)
+    def _settled(self, checked: Checked, mark: Mark | None) -> Checked:
         at = checked.at or self.checker.now()
         return replace(checked, decision=settle(checked.decision, self.checker.policy, at, mark))
 
@@ -171,7 +171,7 @@ class Executor:
 
         def look_again() -> None:
             if not look.is_recent(self.wall()):
-                newer = self._look_before(look.decision)
+                newer = self._look_before(look.decision, look.mark)
                 look.decision, look.at, look.ticks = newer.decision, newer.at, newer.ticks
             self.permit()
 

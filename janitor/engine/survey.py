@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
 from janitor.engine.activity import Checked, Checker, unknown
+from janitor.engine.backlog import BacklogFailed, Queue
 from janitor.engine.calls import Caller, Deadline
 from janitor.engine.looks import contradicted, listed
 from janitor.engine.memory import Memory
+from janitor.engine.packing import Candidate
 from janitor.engine.pool import bounded_map
 from janitor.errors import (
     ClockSkewed,
@@ -49,9 +51,8 @@ class Survey:
     """What one container's listing and its uploads' parts told.
 
     `actionable` is True only when the listing was proven complete, is believed
-    and its candidates are remembered; `stale` holds the uploads that may then
-    be planned, `marks` what the ledger knows of them. `outcome` is COMPLETE
-    unless something went wrong, which `error` tells.
+    and its candidates are remembered. `outcome` is COMPLETE unless something
+    went wrong, which `error` tells.
     """
 
     where: ContainerRef
@@ -65,8 +66,6 @@ class Survey:
     oldest: datetime | None = None
     bytes_waiting: int = 0
     kept: Counter[Reason] = field(default_factory=Counter)
-    stale: list[Decision] = field(default_factory=list)
-    marks: dict[tuple[str, str], Mark] = field(default_factory=dict)
 
     def fail(self, error: BaseException) -> None:
         """Note what went wrong; the first word stands."""
@@ -77,7 +76,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Surveyor:
-    """Surveys containers, for a whole run."""
+    """Surveys containers, for a whole run; `stale` takes what may be planned, from any thread."""
 
     caller: Caller
     tell: Observer
@@ -85,6 +84,7 @@ class Surveyor:
     window: int
     now: Callable[[], datetime]
     run_started: datetime
+    stale: Callable[[Sequence[Candidate]], None]
     run_id: str = ""
     memory: Memory | None = None
     every_upload: bool = False
@@ -92,15 +92,16 @@ class Surveyor:
     def survey(self, reader: Reader, policy: Policy, deadline: Deadline) -> Survey:
         """Survey one container; never raises, whatever the provider or a bug of ours does."""
         survey = Survey(reader.where, self.now(), reader, policy)
-        candidates: list[Upload] = []
-        try:
-            candidates.extend(self._candidates(survey, deadline))
-            survey.actionable = self._is_believed(survey)
-        except JanitorError as error:
-            survey.fail(error)
-        except Exception as error:  # noqa: BLE001  # one container must not stop the others
-            self._crashed(survey, error)
-        self._judge_candidates(survey, candidates, deadline)
+        with Queue(reader.where) as candidates:
+            try:
+                for upload in self._candidates(survey, deadline):
+                    candidates.add(upload)
+                survey.actionable = self._is_believed(survey)
+            except JanitorError as error:
+                survey.fail(error)
+            except Exception as error:  # noqa: BLE001  # one container must not stop the others
+                self._crashed(survey, error)
+            self._judge_candidates(survey, candidates, deadline)
         return survey
 
     def _is_believed(self, survey: Survey) -> bool:
@@ -134,46 +135,56 @@ class Surveyor:
         self._keep(survey, judge(upload, survey.policy, self.run_started))
         return False
 
-    def _judge_candidates(
-        self, survey: Survey, candidates: list[Upload], deadline: Deadline
-    ) -> None:
+    def _judge_candidates(self, survey: Survey, candidates: Queue, deadline: Deadline) -> None:
         """Ask for the parts of every candidate; keep what was not asked."""
+        told = self._judge_in_batches(survey, candidates, deadline) if survey.actionable else 0
+        try:
+            for upload in candidates.read(start=told):
+                self._keep(survey, unknown(upload))
+                told += 1
+        except BacklogFailed as error:
+            survey.fail(error)
+            # What they were called is lost, but not that there were so many.
+            survey.kept[Reason.ACTIVITY_UNKNOWN] += len(candidates) - told
+
+    def _judge_in_batches(self, survey: Survey, candidates: Queue, deadline: Deadline) -> int:
+        """Give how many were asked; what goes wrong ends the asking, and is told."""
         assert survey.reader is not None  # noqa: S101  # for mypy: survey() has set it
         checker = Checker(survey.reader, survey.policy, self.caller, deadline, self.now)
         done = 0
         troubled = 0
-        if survey.actionable:
-            try:
-                results = bounded_map(self.requests, checker.check, candidates, self.window)
-                while batch := list(islice(results, BATCH)):
-                    troubled += sum(checked.error is not None for checked in batch)
-                    self._take(survey, batch)
-                    done += len(batch)
-            except JanitorError as error:
-                survey.fail(error)
-            except Exception as error:  # noqa: BLE001  # one container must not stop the others
-                self._crashed(survey, error)
-        for upload in candidates[done:]:
-            self._keep(survey, unknown(upload))
+        try:
+            results = bounded_map(self.requests, checker.check, candidates.read(), self.window)
+            while batch := list(islice(results, BATCH)):
+                troubled += sum(checked.error is not None for checked in batch)
+                self._take(survey, batch)
+                done += len(batch)
+        except JanitorError as error:
+            survey.fail(error)
+        except Exception as error:  # noqa: BLE001  # one container must not stop the others
+            self._crashed(survey, error)
         if troubled and survey.error is not None:
             survey.error += f" (the parts of {troubled} uploads could not be read)"
+        return done
 
     def _take(self, survey: Survey, batch: Sequence[Checked]) -> None:
         """Remember a batch of candidates, and judge them by what was remembered before."""
         marks = self._marks(survey, [checked.decision for checked in batch])
-        for checked in batch:
+        settled = [self._settled(survey, checked, marks) for checked in batch]
+        # First, because it can fail: then all of the batch is told of elsewhere.
+        self.stale([c for c in settled if c.decision.verdict is Verdict.ABORT])
+        for checked, candidate in zip(batch, settled, strict=True):
             if checked.error is not None:
                 survey.fail(checked.error)
-            identity = checked.decision.upload.identity
-            mark = marks.get(identity)
-            at = checked.at or self.now()
-            decision = settle(checked.decision, survey.policy, at, mark)
-            if decision.verdict is Verdict.KEEP:
-                self._keep(survey, decision, checked.error)
-                continue
-            survey.stale.append(decision)
-            if mark is not None:
-                survey.marks[identity] = mark
+            if candidate.decision.verdict is Verdict.KEEP:
+                self._keep(survey, candidate.decision, checked.error)
+
+    def _settled(
+        self, survey: Survey, checked: Checked, marks: Mapping[tuple[str, str], Mark]
+    ) -> Candidate:
+        mark = marks.get(checked.decision.upload.identity)
+        at = checked.at or self.now()
+        return Candidate(settle(checked.decision, survey.policy, at, mark), mark)
 
     def _marks(self, survey: Survey, decisions: Sequence[Decision]) -> dict[tuple[str, str], Mark]:
         if self.memory is None:

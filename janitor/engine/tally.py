@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 
 from janitor.engine.survey import Survey
 from janitor.grace import WAITING
@@ -16,7 +17,6 @@ from janitor.model import (
     UploadResult,
     size_of,
 )
-from janitor.plan import Plan
 
 EXIT_COMPLETE = 0
 EXIT_INCOMPLETE = 3
@@ -69,10 +69,10 @@ def exit_code(results: Sequence[ContainerResult], *, recorded: bool = True) -> i
 
 
 def result_of(
-    survey: Survey, plan: Plan, tally: Tally, now: datetime, *, stopped: bool
+    survey: Survey, tripped: Mapping[str, Fraction], tally: Tally, now: datetime, *, stopped: bool
 ) -> ContainerResult:
     """Sum up one container; `stopped` says that somebody asked the run to stop."""
-    outcome, error = _ending(survey, plan, tally, stopped=stopped)
+    outcome, error = _ending(survey, tripped, tally, stopped=stopped)
     waiting = sum(survey.kept[reason] for reason in WAITING)
     return ContainerResult(
         where=survey.where,
@@ -97,7 +97,7 @@ def result_of(
 
 
 def _ending(
-    survey: Survey, plan: Plan, tally: Tally, *, stopped: bool
+    survey: Survey, tripped: Mapping[str, Fraction], tally: Tally, *, stopped: bool
 ) -> tuple[TargetOutcome, str | None]:
     """Choose the one outcome of a container: what went wrong before what was limited."""
     if survey.outcome is not TargetOutcome.COMPLETE:
@@ -106,7 +106,7 @@ def _ending(
         interrupted = TargetOutcome.INTERRUPTED if stopped else TargetOutcome.INCOMPLETE
         return interrupted, tally.cut_short
     error = survey.error or tally.error
-    share = plan.tripped.get(survey.where.target)
+    share = tripped.get(survey.where.target)
     if share is not None:
         return TargetOutcome.TRIPPED, f"{float(share):.1%} of what the target listed is stale"
     if tally.deferred:

@@ -68,9 +68,14 @@ class RequestRetried:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What would be aborted, in this order, now that every limit was applied."""
+    """How many would be aborted, now that every limit was applied, and which, in this order.
 
-    abort: Sequence[Decision]
+    `abort` can be read once, and only while the event is being told: there may
+    be millions.
+    """
+
+    count: int
+    abort: Iterable[Decision]
 
 
 @dataclass(frozen=True, slots=True)

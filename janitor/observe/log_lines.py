@@ -108,8 +108,8 @@ class LogObserver:
             case IntentReconciled(where, key, upload_id, outcome, error):
                 facts = {"key": key, "upload_id": upload_id, "outcome": outcome, "error": error}
                 self._log.warning("intent.reconciled", **_place(where), **_told(facts))
-            case Planned(abort):
-                self._log.debug("sweep.planned", uploads=len(abort))
+            case Planned(count):
+                self._log.debug("sweep.planned", uploads=count)
             case LedgerNoticed(sentence):
                 self._log.warning("ledger.noticed", detail=sentence)
             case PageListed(where, uploads):

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor as Threads
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import TypeAlias
 
 from janitor.engine.act import Executor
 from janitor.engine.activity import Checker
 from janitor.engine.calls import Deadline
 from janitor.engine.discover import ALL
+from janitor.engine.packing import Candidate
 from janitor.engine.pool import bounded_map
 from janitor.engine.survey import Survey
 from janitor.engine.tally import Tally
 from janitor.errors import JanitorError
-from janitor.model import ContainerRef, Decision, Outcome, Reason, UploadResult, Verdict
+from janitor.model import ContainerRef, Outcome, Reason, UploadResult, Verdict
 from janitor.observe.events import UploadFinished
-from janitor.plan import Plan
 from janitor.providers.base import Aborter
 from janitor.sweep.opening import crashed
+from janitor.sweep.planning import Allotment, Planner
 from janitor.sweep.run import Job, Run
-
-# What can abort in a container; or why there is nothing that can.
-Executors = Mapping[ContainerRef, Executor | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +38,36 @@ class Actor:
 
     def act(
         self,
-        plan: Plan,
-        left_out: Iterable[Decision],
+        allotment: Allotment,
+        planner: Planner,
         jobs: Sequence[Job],
         surveys: Iterable[Survey],
     ) -> Mapping[ContainerRef, Tally]:
         """Act on all that is stale, each exactly once; give a tally for every container."""
         by_where = {survey.where: survey for survey in surveys}
-        tallies: dict[ContainerRef, Tally] = defaultdict(Tally)
-        executors = self._executors(plan, jobs, by_where)
-
-        def carry_out(decision: Decision) -> UploadResult:
-            return self._carry_out(decision, executors)
-
-        def count(result: UploadResult) -> None:
+        tallies = {where: Tally() for where in by_where}
+        for result in self._results(allotment, planner, _Hands(self, jobs, by_where)):
             where = result.decision.upload.where
             self._count(result, by_where[where], tallies[where])
+        return tallies
 
-        for result in bounded_map(self.requests, carry_out, plan.abort, self.window):
-            count(result)
-        for decision in left_out:
-            withheld = Outcome.WITHHELD if decision.verdict is Verdict.ABORT else None
-            count(UploadResult(decision, withheld))
-        for decision in plan.defer:
-            count(UploadResult(decision))
-        return {where: tallies[where] for where in by_where}
+    def _results(
+        self, allotment: Allotment, planner: Planner, hands: _Hands
+    ) -> Iterator[UploadResult]:
+        """Carry out the plan, the oldest first; then tell what is left for another run."""
+        stale = planner.chosen.candidates(but=allotment.tripped)
+        chosen = islice(stale, allotment.count)
+        if hands.can_act:
+            yield from bounded_map(self.requests, hands.carry_out, hands.ready(chosen), self.window)
+        else:
+            for candidate in chosen:
+                yield UploadResult(candidate.decision, Outcome.WITHHELD)
+        for candidate in chain(stale, planner.chosen.candidates(only=allotment.tripped)):
+            deferred = replace(candidate.decision, verdict=Verdict.KEEP, reason=Reason.LIMIT)
+            yield UploadResult(deferred)
+        for candidate in planner.left_out.candidates():
+            withheld = Outcome.WITHHELD if candidate.decision.verdict is Verdict.ABORT else None
+            yield UploadResult(candidate.decision, withheld)
 
     def _count(self, result: UploadResult, survey: Survey, tally: Tally) -> None:
         decision = result.decision
@@ -75,56 +79,77 @@ class Actor:
             tally.add(result)
         self.run.tell(UploadFinished(result))
 
-    def _carry_out(self, decision: Decision, executors: Executors) -> UploadResult:
-        executor = executors.get(decision.upload.where)
-        if executor is None:
+
+# What can abort in a container, or why there is nothing that can.
+_Hand: TypeAlias = Executor | str
+
+
+class _Hands:
+    """Makes what can abort, where something is to be aborted; once for each container."""
+
+    def __init__(
+        self, actor: Actor, jobs: Sequence[Job], surveys: Mapping[ContainerRef, Survey]
+    ) -> None:
+        self._actor = actor
+        self._jobs = {job.target.name: job for job in jobs}
+        self._surveys = surveys
+        self._aborters: dict[str, Aborter | str] = {}
+        self._hands: dict[ContainerRef, _Hand] = {}
+        self.can_act = any(job.aborter is not None for job in jobs)
+
+    def ready(self, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, _Hand | None]]:
+        """Give each upload with what can abort it; None where nothing may."""
+        for candidate in candidates:
+            yield candidate, self._hand(candidate.decision.upload.where)
+
+    def carry_out(self, pair: tuple[Candidate, _Hand | None]) -> UploadResult:
+        """Abort one upload, and say what happened; never raises."""
+        candidate, hand = pair
+        decision = candidate.decision
+        if hand is None:
             return UploadResult(decision, Outcome.WITHHELD)
-        if isinstance(executor, str):
-            return UploadResult(decision, Outcome.FAILED, executor)
+        if isinstance(hand, str):
+            return UploadResult(decision, Outcome.FAILED, hand)
         try:
-            return executor.carry_out(decision)
+            return hand.carry_out(decision, candidate.mark)
         except Exception as error:  # noqa: BLE001  # one upload must not stop the others
-            crashed(self.run, decision.upload.where, error)
+            crashed(self._actor.run, decision.upload.where, error)
             return UploadResult(decision, Outcome.FAILED, f"{type(error).__name__}: {error}")
 
-    def _executors(
-        self, plan: Plan, jobs: Sequence[Job], surveys: Mapping[ContainerRef, Survey]
-    ) -> Executors:
-        """Make what can abort, where something is to be aborted; or say why that failed."""
-        wanted = {decision.upload.where for decision in plan.abort}
-        names = {where.target for where in wanted}
-        aborters = {job.target.name: self._aborter(job) for job in jobs if job.target.name in names}
-        found: dict[ContainerRef, Executor | str] = {}
-        for where in wanted:
-            aborter = aborters[where.target]
-            if isinstance(aborter, str):
-                found[where] = aborter
-            elif aborter is not None:
-                found[where] = self._executor(surveys[where], aborter)
-        return found
+    def _hand(self, where: ContainerRef) -> _Hand | None:
+        job = self._jobs[where.target]
+        if job.aborter is None:
+            return None
+        if where not in self._hands:
+            self._hands[where] = self._made(where, job, job.aborter)
+        return self._hands[where]
 
-    def _executor(self, survey: Survey, aborter: Aborter) -> Executor:
+    def _made(self, where: ContainerRef, job: Job, make: Callable[[], Aborter]) -> _Hand:
+        if where.target not in self._aborters:
+            self._aborters[where.target] = self._aborter(job, make)
+        aborter = self._aborters[where.target]
+        return aborter if isinstance(aborter, str) else self._executor(where, aborter)
+
+    def _executor(self, where: ContainerRef, aborter: Aborter) -> Executor:
+        survey, run, deadline = self._surveys[where], self._actor.run, self._actor.deadline
         assert survey.reader is not None  # noqa: S101  # for mypy: nothing is stale elsewhere
-        run = self.run
         return Executor(
-            Checker(survey.reader, survey.policy, run.caller, self.deadline, run.now),
+            Checker(survey.reader, survey.policy, run.caller, deadline, run.now),
             aborter,
             run.caller,
-            self.deadline,
+            deadline,
             run.wall,
             run.run_id,
             run.ledger,
-            survey.marks,
             run.permit,
         )
 
-    def _aborter(self, job: Job) -> Aborter | str | None:
-        if job.aborter is None:
-            return None
+    def _aborter(self, job: Job, make: Callable[[], Aborter]) -> Aborter | str:
         try:
-            return self.stack.enter_context(closing(job.aborter()))
+            return self._actor.stack.enter_context(closing(make()))
         except JanitorError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001  # one target must not stop the others
-            crashed(self.run, ContainerRef(job.target.name, job.target.provider, ALL), error)
+            where = ContainerRef(job.target.name, job.target.provider, ALL)
+            crashed(self._actor.run, where, error)
             return f"{type(error).__name__}: {error}"

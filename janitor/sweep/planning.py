@@ -3,83 +3,103 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from fractions import Fraction
+from itertools import islice
 
+from janitor.engine.backlog import Backlog
+from janitor.engine.packing import Candidate
 from janitor.engine.survey import Survey
 from janitor.grace import alive
 from janitor.ledger.types import Spent
-from janitor.model import ContainerResult, Decision
+from janitor.model import ContainerResult
 from janitor.observe.events import BudgetCounted, LimitReached, Planned
-from janitor.plan import Limits, Plan, make_plan
-from janitor.sweep.run import Run
+from janitor.plan import Limits, how_many, tripped_targets
+from janitor.sweep.run import Run, UploadName
 
 DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
+class Allotment:
+    """What the limits leave of all that is stale: the oldest `count`, beyond tripped targets."""
+
+    count: int
+    tripped: Mapping[str, Fraction]
+
+
+@dataclass(frozen=True, slots=True)
 class Planner:
-    """Plans for one run; `left_out` gathers what is stale and may not be aborted by it."""
+    """Plans for one run: `chosen` is what may be aborted, `left_out` what is stale besides."""
 
     run: Run
-    left_out: list[Decision] = field(default_factory=list)
+    chosen: Backlog
+    left_out: Backlog
 
-    def plan(self, surveys: Iterable[Survey]) -> Plan:
+    def take(self, candidates: Sequence[Candidate]) -> None:
+        """Take what a survey calls stale; from any thread."""
+        only = self.run.only
+        if only is None:
+            self.chosen.add(candidates)
+            return
+        chosen, left_out = _sorted_out(candidates, only)
+        self.chosen.add(chosen)
+        self.left_out.add(left_out)
+
+    def plan(self, surveys: Iterable[Survey]) -> Allotment:
         """Make the plan of the whole sweep, before its first abort, and tell of it."""
         listed: Counter[str] = Counter()
-        stale: list[Decision] = []
         for survey in surveys:
             if survey.actionable:
                 listed[survey.where.target] += survey.listed
-                stale.extend(self._chosen(survey.stale))
-        left = self.limits_left()
+        stale = self.chosen.count_by_target()
+        left = limits_left(self.run)
         self.run.tell(BudgetCounted(self.run.limits, left))
-        plan = make_plan(stale, listed, left)
-        self.run.tell(Planned(plan.abort))
-        self._tell_limits(plan)
-        return plan
-
-    def _tell_limits(self, plan: Plan) -> None:
-        per_target = Counter(decision.upload.where.target for decision in plan.defer)
-        for target, share in plan.tripped.items():
+        tripped = tripped_targets(stale, listed, left.share_of_listed)
+        willing = sum(count for target, count in stale.items() if target not in tripped)
+        count, binding = how_many(willing, self.chosen.sizes(but=tripped), left)
+        oldest = islice(self.chosen.candidates(but=tripped), count)
+        self.run.tell(Planned(count, (candidate.decision for candidate in oldest)))
+        for target, share in tripped.items():
             detail = f"{float(share):.1%} of what was listed is stale"
-            event = LimitReached("share_of_listed", per_target[target], target, detail)
-            self.run.tell(event)
-        beyond = sum(count for name, count in per_target.items() if name not in plan.tripped)
-        for limit in sorted(plan.binding):
-            self.run.tell(LimitReached(limit, beyond))
+            self.run.tell(LimitReached("share_of_listed", stale[target], target, detail))
+        for limit in sorted(binding):
+            self.run.tell(LimitReached(limit, willing - count))
+        return Allotment(count, tripped)
 
-    def limits_left(self) -> Limits:
-        """Take off what runs before this one used up, by what the ledger knows.
 
-        Runs that never finished count against the caps of this one: a crash
-        loop must not multiply them.
-        """
-        ledger, limits = self.run.ledger, self.run.limits
-        if ledger is None:
-            return limits
-        crashed = ledger.spent_by_unfinished_runs()
-        now = self.run.now()
-        today = ledger.spent_since(now - DAY, now)
-        return less(limits, crashed, today.aborts)
+def limits_left(run: Run) -> Limits:
+    """Take off what runs before this one used up, by what the ledger knows.
 
-    def _chosen(self, decisions: Sequence[Decision]) -> Sequence[Decision]:
-        """Leave out what may not be aborted, and keep what received parts since it was named."""
-        only = self.run.only
-        if only is None:
-            return decisions
-        chosen = []
-        for decision in decisions:
-            upload, activity = decision.upload, decision.activity
-            parts = only.get((upload.where, *upload.identity))
-            if parts is None:
-                self.left_out.append(decision)
-            elif activity is None or activity.fingerprint != parts:
-                self.left_out.append(alive(decision))
-            else:
-                chosen.append(decision)
-        return chosen
+    Runs that never finished count against the caps of this one: a crash loop
+    must not multiply them.
+    """
+    ledger, limits = run.ledger, run.limits
+    if ledger is None:
+        return limits
+    crashed = ledger.spent_by_unfinished_runs()
+    now = run.now()
+    today = ledger.spent_since(now - DAY, now)
+    return less(limits, crashed, today.aborts)
+
+
+def _sorted_out(
+    candidates: Iterable[Candidate], only: Mapping[UploadName, str]
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Leave out what may not be aborted, and keep what received parts since it was named."""
+    chosen, left_out = [], []
+    for candidate in candidates:
+        upload, activity = candidate.decision.upload, candidate.decision.activity
+        parts = only.get((upload.where, *upload.identity))
+        if parts is None:
+            left_out.append(candidate)
+        elif activity is None or activity.fingerprint != parts:
+            left_out.append(replace(candidate, decision=alive(candidate.decision)))
+        else:
+            chosen.append(candidate)
+    return chosen, left_out
 
 
 def spent_by(results: Iterable[ContainerResult]) -> Spent:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
 
+from janitor.engine.backlog import Backlog
 from janitor.engine.calls import Deadline
 from janitor.engine.discover import ALL
 from janitor.engine.memory import RunLedger
+from janitor.engine.packing import Candidate
 from janitor.engine.survey import Survey, Surveyor
 from janitor.engine.tally import exit_code, result_of
 from janitor.ledger.errors import LedgerError, Locked
@@ -24,7 +26,7 @@ from janitor.observe.events import (
 from janitor.sweep.acting import Actor
 from janitor.sweep.finding import Finder
 from janitor.sweep.opening import Opener
-from janitor.sweep.planning import Planner, less, spent_by
+from janitor.sweep.planning import Planner, less, limits_left, spent_by
 from janitor.sweep.run import Job, Run
 
 NO_LEDGER = "no ledger and no grace: a run can abort what it sees for the first time"
@@ -72,23 +74,31 @@ def _sweep(
     requests = pool("request", execution.concurrency)
     listings = pool("listing", execution.listing_threads)
     opener = Opener(run, stack, deadline)
-    planner = Planner(run)
-    surveyor = _surveyor(run, started, requests, window)
+    planner = Planner(run, stack.enter_context(Backlog()), stack.enter_context(Backlog()))
+    surveyor = _surveyor(run, started, requests, window, planner.take)
     targets = list(listings.map(opener.open, jobs))
     opener.begin(targets, started)
     surveys = Finder(run, deadline, listings, surveyor).survey_all(targets)
-    plan = planner.plan(surveys)
+    allotment = planner.plan(surveys)
     actor = Actor(run, stack, deadline, requests, window)
-    tallies = actor.act(plan, planner.left_out, jobs, surveys)
+    tallies = actor.act(allotment, planner, jobs, surveys)
 
     def result(survey: Survey) -> ContainerResult:
         stopped = run.caller.stop.is_set()
-        return result_of(survey, plan, tallies[survey.where], run.now(), stopped=stopped)
+        return result_of(
+            survey, allotment.tripped, tallies[survey.where], run.now(), stopped=stopped
+        )
 
     return tuple(result(survey) for survey in surveys)
 
 
-def _surveyor(run: Run, started: datetime, requests: ThreadPoolExecutor, window: int) -> Surveyor:
+def _surveyor(
+    run: Run,
+    started: datetime,
+    requests: ThreadPoolExecutor,
+    window: int,
+    stale: Callable[[Sequence[Candidate]], None],
+) -> Surveyor:
     return Surveyor(
         run.caller,
         run.tell,
@@ -96,6 +106,7 @@ def _surveyor(run: Run, started: datetime, requests: ThreadPoolExecutor, window:
         window,
         run.now,
         started,
+        stale,
         run.run_id,
         run.ledger,
         run.every_upload,
@@ -125,7 +136,7 @@ def _remember(run: Run, ledger: RunLedger, results: Sequence[ContainerResult]) -
             doubtful = result.outcome is TargetOutcome.SUSPICIOUS_EMPTY
             ledger.record_scan(result.where, run.run_id, now, result, doubtful=doubtful)
     # Asked before the end: what unfinished runs spent includes this one.
-    run.tell(BudgetCounted(run.limits, Planner(run).limits_left()))
+    run.tell(BudgetCounted(run.limits, limits_left(run)))
     ledger.finish(run.run_id, now, exit_code(results))
     ledger.prune(now)
 

@@ -26,7 +26,7 @@ from janitor.model import Activity, Decision, Reason, Upload, UploadResult, Verd
 from janitor.plan import Limits
 from janitor.policy import Policy
 from janitor.sandbox import FaultKind
-from janitor.sweep.planning import Planner
+from janitor.sweep import planning
 
 Patch = pytest.MonkeyPatch
 Mutant = Callable[[Patch], None]
@@ -56,7 +56,7 @@ def _shorter_grace(patch: Patch) -> None:
 def _no_second_look(patch: Patch) -> None:
     """Abort what was planned, whatever came meanwhile."""
 
-    def planned(self: Executor, decision: Decision) -> Any:
+    def planned(self: Executor, decision: Decision, _mark: Mark | None) -> Any:
         return act._Look(decision, self.wall())  # noqa: SLF001  # a mutant lives inside
 
     patch.setattr(Executor, "_look_before", planned)
@@ -97,12 +97,12 @@ def _intents_too_late(patch: Patch) -> None:
 
 def _no_limits(patch: Patch) -> None:
     """Know no limits."""
-    patch.setattr(Planner, "limits_left", lambda _self: Limits())
+    patch.setattr(planning, "limits_left", lambda _run: Limits())
 
 
 def _forgetful_limits(patch: Patch) -> None:
     """Give every run the whole budget, whatever was spent before."""
-    patch.setattr(Planner, "limits_left", lambda self: self.run.limits)
+    patch.setattr(planning, "limits_left", lambda run: run.limits)
 
 
 def _gullible(patch: Patch) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from janitor.engine.calls import Patience
-from janitor.observe.events import Event, UploadFinished
+from janitor.observe.events import Event, Planned, UploadFinished
 from janitor.policy import Policy
 from janitor.sandbox import Sandbox
 from janitor.sandbox.store import Store
@@ -124,7 +124,9 @@ class Ear:
         self.events: list[Event] = []
 
     def __call__(self, event: Event) -> None:
-        """Remember one event."""
+        """Remember one event; a plan can be read only now."""
+        if isinstance(event, Planned):
+            event = Planned(event.count, tuple(event.abort))
         self.events.append(event)
 
     def uploads(self) -> dict[str, UploadFinished]:

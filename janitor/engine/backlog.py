@@ -1,0 +1,203 @@
+"""What a sweep has to come back to, on disk beyond a few MB: a run may meet millions of uploads."""
+
+from __future__ import annotations
+
+import marshal
+import sqlite3
+import struct
+import threading
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from tempfile import SpooledTemporaryFile
+from typing import Any, Self
+
+from janitor.engine.packing import (
+    Candidate,
+    pack_candidate,
+    pack_upload,
+    unpack_candidate,
+    unpack_upload,
+)
+from janitor.errors import JanitorError
+from janitor.model import ContainerRef, Decision, Upload
+from janitor.plan import oldest_first, whole_size
+
+# What is held in memory before anything goes to the disk, for each of them.
+_QUEUE_BYTES = 1 << 20
+_CACHE_KIB = 8192
+_CHUNK = 500
+_LARGEST = 2**63 - 1
+_LENGTH = struct.Struct("<I")
+
+
+class BacklogFailed(JanitorError):  # noqa: N818  # says what happened
+    """The temporary folder is full or broken; what was not written down is not acted on."""
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        message = f"the temporary folder cannot be used: {error}: make room there, or set TMPDIR"
+        raise BacklogFailed(message) from error
+
+
+class Queue:
+    """Uploads of one container, in the order of their listing; for one thread."""
+
+    def __init__(self, where: ContainerRef) -> None:
+        self._where = where
+        # SpooledTemporaryFile is its own context manager, and so is this.
+        self._file = SpooledTemporaryFile(max_size=_QUEUE_BYTES)  # noqa: SIM115  # see above
+        self._fresh: list[object] = []
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        """Nothing has to be opened."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Forget everything."""
+        self._file.close()
+
+    def __len__(self) -> int:
+        """Count what was added."""
+        return self._count
+
+    def add(self, upload: Upload) -> None:
+        """Add one; raise BacklogFailed where the disk fails."""
+        self._fresh.append(pack_upload(upload))
+        self._count += 1
+        if len(self._fresh) >= _CHUNK:
+            self._flush()
+
+    def read(self, start: int = 0) -> Iterator[Upload]:
+        """Give all of them from a position on; raise BacklogFailed where the disk fails."""
+        self._flush()
+        return islice(self._read(), start, None)
+
+    def _flush(self) -> None:
+        chunk = marshal.dumps(self._fresh)
+        with _disk():
+            self._file.seek(0, 2)
+            self._file.write(_LENGTH.pack(len(chunk)) + chunk)
+        self._fresh.clear()
+
+    def _read(self) -> Iterator[Upload]:
+        position = 0
+        while True:
+            with _disk():
+                self._file.seek(position)
+                header = self._file.read(_LENGTH.size)
+                if not header:
+                    return
+                (length,) = _LENGTH.unpack(header)
+                chunk = self._file.read(length)
+            position += _LENGTH.size + length
+            for packed in marshal.loads(chunk):  # noqa: S302  # we wrote it, into a file without a name
+                yield unpack_upload(self._where, packed)
+
+
+class Backlog:
+    """All that is stale in a run, from any thread; given back with the oldest first.
+
+    SQLite keeps it in a file without a name, which is gone with the process.
+    Every method raises BacklogFailed where the disk fails.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        with _disk():
+            self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+            self._database.executescript(
+                f"PRAGMA cache_size=-{_CACHE_KIB}; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+                "CREATE TABLE stale (initiated, target, provider, container, key, upload_id,"
+                " size, body)"
+            )
+
+    def __enter__(self) -> Self:
+        """Nothing has to be opened."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._database.close()
+
+    def add(self, candidates: Sequence[Candidate]) -> None:
+        """Add what is stale."""
+        rows = [
+            (
+                *_sortable(c.decision),
+                _storable(whole_size(c.decision)),
+                marshal.dumps(pack_candidate(c)),
+            )
+            for c in candidates
+        ]
+        with self._lock, _disk():
+            self._database.execute("BEGIN")
+            self._database.executemany("INSERT INTO stale VALUES (?,?,?,?,?,?,?,?)", rows)
+            self._database.execute("COMMIT")
+
+    def count_by_target(self) -> Counter[str]:
+        """Count what is stale on each target."""
+        query = "SELECT target, count(*) FROM stale GROUP BY target"
+        with self._lock, _disk():
+            found = self._database.execute(query).fetchall()
+        return Counter({_text(target): count for target, count in found})
+
+    def sizes(self, *, but: Collection[str] = ()) -> Iterator[int | None]:
+        """Give the sizes, the oldest first, of all targets but these."""
+        return (size for (size,) in self._rows("size", but))
+
+    def candidates(
+        self, *, but: Collection[str] = (), only: Collection[str] | None = None
+    ) -> Iterator[Candidate]:
+        """Give all, the oldest first, of all targets but these, or of these only."""
+        for row in self._rows("target, provider, container, body", but, only):
+            target, provider, container, body = row
+            where = ContainerRef(_text(target), _text(provider), _text(container))
+            packed = marshal.loads(body)  # noqa: S302  # we wrote it, into a file without a name
+            yield unpack_candidate(where, packed)
+
+    def _rows(
+        self, columns: str, but: Collection[str], only: Collection[str] | None = None
+    ) -> Iterator[tuple[Any, ...]]:
+        names, word = (but, "NOT IN") if only is None else (only, "IN")
+        places = ",".join("?" * len(names))
+        query = (
+            f"SELECT {columns} FROM stale WHERE target {word} ({places})"  # noqa: S608  # our own words
+            " ORDER BY initiated, target, provider, container, key, upload_id"
+        )
+        with self._lock, _disk():
+            rows = self._database.execute(query, [_bytes(name) for name in names])
+        while True:
+            with self._lock, _disk():
+                batch = rows.fetchmany(_CHUNK)
+            if not batch:
+                return
+            yield from batch
+
+
+def _sortable(decision: Decision) -> tuple[str, bytes, bytes, bytes, bytes, bytes]:
+    """Give what sorts in SQLite as `oldest_first` does here: UTF-8 sorts by code points."""
+    initiated, *names = oldest_first(decision)
+    target, provider, container, key, upload_id = map(_bytes, names)
+    return initiated.isoformat(timespec="microseconds"), target, provider, container, key, upload_id
+
+
+def _bytes(text: str) -> bytes:
+    # Some stores hand out what is no Unicode at all.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(stored: object) -> str:
+    assert isinstance(stored, bytes)  # noqa: S101  # for mypy: it is what was stored
+    return stored.decode("utf-8", "surrogatepass")
+
+
+def _storable(size: int | None) -> int | None:
+    return None if size is None else min(size, _LARGEST)
