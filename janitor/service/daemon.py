@@ -177,6 +177,7 @@ class _Daemon:
             last=self._runner.last,
             next_sweep=self._scheduler.next_sweep,
             reload_error=self._reload_error,
+            trouble=self._web.trouble,
         )
 
     def _reload(self, reload: Callable[[], Work]) -> None:

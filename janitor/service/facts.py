@@ -20,6 +20,7 @@ def facts_of(  # noqa: PLR0913  # each is a line of the page
     last: SweepFinished | None,
     next_sweep: datetime | None,
     reload_error: str | None,
+    trouble: str | None,
 ) -> Mapping[str, str]:
     """Give labels and texts, in the order in which somebody wants to read them."""
     facts: dict[str, str] = {"mode": settings.mode}
@@ -29,6 +30,8 @@ def facts_of(  # noqa: PLR0913  # each is a line of the page
         facts["Config"] = (
             f"the last reload failed, the config before it is in force:\n{reload_error}"
         )
+    if trouble is not None:
+        facts["Certificates"] = trouble
     facts["Now"] = "sweeping" if sweeping else "waiting for the next sweep"
     facts["Last sweep"] = "none since this start" if last is None else _told(last)
     facts["Next sweep"] = "not planned" if next_sweep is None else f"{next_sweep:{_TIME}}"

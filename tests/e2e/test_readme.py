@@ -106,7 +106,7 @@ def test_every_target_of_make_exists() -> None:
         timeout=60,
     )
 
-    assert ["demo", "test"] == targets
+    assert ["demo", "test", "serve", "prometheus"] == targets
     assert 0 == done.returncode, done.stderr
 
 
