@@ -23,7 +23,7 @@ serve: $(VENV)/.installed ## The same, and then go on as a daemon that Prometheu
 	$(BIN)/janitor demo --serve
 
 prometheus: $(VENV)/.installed-test ## A Prometheus (Debian's) that scrapes that daemon, on port 9090
-	$$($(BIN)/python tests/support/debian.py prometheus prometheus) \
+	PYTHONPATH=tests $(BIN)/python -m support.prometheus_pages \
 		--config.file=deploy/prometheus/prometheus.yml \
 		--storage.tsdb.path=.tools/prometheus-data --web.listen-address=127.0.0.1:9090
 

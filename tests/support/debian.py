@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -41,32 +41,38 @@ def find(package: str, name: str) -> Path:
     on_path = shutil.which(name)
     if on_path is not None:
         return Path(on_path)
-    unpacked = CACHE / package / "usr" / "bin" / name
-    if not unpacked.exists():
-        _unpack(package)
-    if not unpacked.exists():
+    found = unpacked(package, package) / "usr" / "bin" / name
+    if not found.exists():
         msg = f"the package {package} brought no {name}"
         raise CannotInstall(msg)
-    return unpacked
+    return found
 
 
-def _unpack(package: str) -> None:
+def unpacked(folder: str, *packages: str) -> Path:
+    """Give the folder that packages are unpacked into, one over the other, now if need be."""
+    place = CACHE / folder
+    if not place.is_dir():
+        _unpack(place, packages)
+    return place
+
+
+def _unpack(place: Path, packages: Iterable[str]) -> None:
     """Unpack, but do not install: installing starts services, and wants to be root."""
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         try:
-            _run(["apt-get", "download", package], folder)
+            _run(["apt-get", "download", *packages], folder)
         except CannotInstall:
             _run(["apt-get", "-qq", "update"], folder)  # a new machine knows no packages
-            _run(["apt-get", "download", package], folder)
-        (archive,) = Path(folder).glob("*.deb")
-        unpacked = Path(folder) / "unpacked"
-        _run(["dpkg", "-x", str(archive), str(unpacked)], folder)
+            _run(["apt-get", "download", *packages], folder)
+        root = Path(folder) / "unpacked"
+        for archive in sorted(Path(folder).glob("*.deb")):
+            _run(["dpkg", "-x", str(archive), str(root)], folder)
         try:
-            unpacked.rename(CACHE / package)
+            root.rename(place)
         except OSError:
             # Another worker was faster.
-            if not (CACHE / package).is_dir():
+            if not place.is_dir():
                 raise
 
 
@@ -80,7 +86,3 @@ def _run(command: list[str], folder: str) -> None:
     if done.returncode:
         msg = f"{' '.join(command)} failed: {done.stderr.decode(errors='replace')[-300:]}"
         raise CannotInstall(msg)
-
-
-if __name__ == "__main__":  # for the Makefile
-    print(find(*sys.argv[1:3]))  # noqa: T201  # what it is for
