@@ -170,6 +170,14 @@ class S3Model(AwsModel):
         "Look for a newer finished object before each abort; auto: on every store but AWS itself",
         "auto",
     )
+    listing: Annotated[
+        Literal["auto", "parallel", "sequential"] | None,
+        choice("say auto, parallel or sequential", "auto", "parallel", "sequential"),
+    ] = optional(
+        "Whether large buckets are listed in several places at once; auto: on AWS itself only,"
+        " parallel: this store sorts by key and takes any key as a marker",
+        "auto",
+    )
     buckets: list[Entry] = required(
         "Names of buckets, access point ARNs, or globs (* and ?), which mean discovery",
         minItems=1,

@@ -107,6 +107,7 @@ targets:
     ca_file: /etc/ssl/minio.pem
     buckets: [uploads]
     finished_object_check: never
+    listing: parallel
     price_per_gib_month: 0
     unsafe_min_age: 1h
     policy: {stale_after: 2h, idle_for: off, grace: 0}
@@ -218,6 +219,7 @@ def test_a_full_config_means_exactly_this(load_text: Load, tmp_path: Path) -> No
                     reach=Reach("https://minio.example:9000", "/etc/ssl/minio.pem"),
                     addressing="path",
                     finished_object_check="never",
+                    listing="parallel",
                 ),
                 Policy(
                     stale_after=timedelta(hours=2),
