@@ -33,7 +33,11 @@ def run_serve(path: str, *, watch_config: bool) -> int:
     if watch_config and path == _STANDARD_INPUT:
         msg = "standard input cannot be watched: name a file"
         raise click.BadParameter(msg, param_hint="--watch-config")
+    # Before the file is read: what is written from now on is news.
+    watch = Watch([Path(path)]) if watch_config else None
     loaded = settings.load(path, os.environ)
+    if watch is not None:
+        watch.follow(_files(path, loaded))
     hide_secrets(loaded)
     logs.configure(loaded.log.format, loaded.log.level)
     registry = CollectorRegistry()
@@ -46,7 +50,6 @@ def run_serve(path: str, *, watch_config: bool) -> int:
         if audit is not None:
             observers.append(stack.enter_context(audit))
         desk = _Desk(path, metrics, observers, _leadership(loaded.election), threading.Event())
-        watch = Watch(desk.files(loaded)) if watch_config else None
         return serve(
             desk.work(loaded),
             metrics,
@@ -86,11 +89,12 @@ class _Desk:
         with audit_of(loaded) or nullcontext():
             pass  # a config that enforces must have an audit file that can be written
         if watch is not None:
-            watch.follow(self.files(loaded))
+            watch.follow(_files(self.path, loaded))
         return self.work(loaded)
 
-    def files(self, loaded: Settings) -> list[Path]:
-        return [Path(self.path), *map(Path, loaded.side_files)]
+
+def _files(path: str, loaded: Settings) -> list[Path]:
+    return [Path(path), *map(Path, loaded.side_files)]
 
 
 def _leadership(election: Election | None) -> Leadership:

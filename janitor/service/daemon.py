@@ -99,14 +99,15 @@ class _Daemon:
             landing=self._facts,
             users=lambda: self._runner.work.settings.http.users,
         )
+        # Known before it answers: its first page asks for it.
+        self._web = Web(app, settings.http)
         with (
             _signals() as wishes,
-            Web(app, settings.http) as web,
+            self._web as web,
             # Left after the last sweep has ended: nobody else may begin before.
             self._leadership,
             self._scheduler,
         ):
-            self._web = web
             try:
                 self._health.serving(lambda: self._scheduler.alive, self._scheduler.patience)
                 self._log.info("daemon.started", url=web.url, mode=settings.mode)
@@ -130,13 +131,11 @@ class _Daemon:
     ) -> signal.Signals | None:
         """Wait for a signal, for `stop`, or for the end of what must live; reload meanwhile."""
         while not self._stop.is_set() and self._lives():
-            wish = None
-            with suppress(queue.Empty):
-                wish = wishes.get(timeout=_GLANCE)
+            wish = _next(wishes)
             if wish in _STOPS:
                 return wish
             if reload is not None and (wish or (watch is not None and watch.changed())):
-                self._reload(reload)
+                self._reload(reload, watch, asked=wish is not None)
             self._glance()
         return None
 
@@ -180,8 +179,11 @@ class _Daemon:
             trouble=self._web.trouble,
         )
 
-    def _reload(self, reload: Callable[[], Work]) -> None:
-        """Take the config as it is now; a broken one changes nothing."""
+    def _reload(self, reload: Callable[[], Work], watch: Watch | None, *, asked: bool) -> None:
+        """Take the config as it is now; a broken one changes nothing.
+
+        A refusal that nobody asked to hear again is told once.
+        """
         self._notifier.reloading()
         try:
             work = reload()
@@ -189,9 +191,13 @@ class _Daemon:
             self._scheduler.reschedule(work.settings.schedule)
         except Exception as error:  # noqa: BLE001  # whatever is wrong, the daemon goes on
             expected = isinstance(error, JanitorError | ValueError)
+            news = asked or str(error) != self._reload_error
+            level = logging.ERROR if news else logging.DEBUG
             self._reload_error = str(error)
-            self._log.error("config.reload_failed", error=str(error), exc_info=not expected)
+            self._log.log(level, "config.reload_failed", error=str(error), exc_info=not expected)
             self._metrics.config_reloaded(successful=False)
+            if watch is not None:
+                watch.refused()
         else:
             self._reload_error = None
             self._apply(work)
@@ -202,7 +208,8 @@ class _Daemon:
         before = self._runner.work.settings
         self._runner.work = work
         work.adopt()
-        self._health.allow(work.settings.execution.run_timeout)
+        rescheduled = before.schedule != work.settings.schedule
+        self._health.allow(work.settings.execution.run_timeout, rescheduled=rescheduled)
         self._tell_interval(work.settings.schedule)
         self._metrics.config_reloaded(successful=True)
         self._log.info("config.reloaded", mode=work.settings.mode)
@@ -223,6 +230,16 @@ def _needs_restart(before: Settings, after: Settings) -> list[str]:
         "audit.file": before.audit_file != after.audit_file,
     }
     return [name for name, differs in changed.items() if differs]
+
+
+def _next(wishes: _Wishes) -> signal.Signals | None:
+    """Wait a moment for a wish; of many the first to stop counts, else one reload is as good."""
+    wish = None
+    with suppress(queue.Empty):
+        wish = wishes.get(timeout=_GLANCE)
+        while wish not in _STOPS:
+            wish = wishes.get_nowait()
+    return wish
 
 
 @contextmanager

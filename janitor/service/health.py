@@ -46,11 +46,14 @@ class Health:
             self._done = self._clock()
             self._patient_for = patience()
 
-    def allow(self, longest_sweep: timedelta) -> None:
-        """Note another deadline for whole sweeps, and another schedule."""
+    def allow(self, longest_sweep: timedelta, *, rescheduled: bool = False) -> None:
+        """Note another deadline for whole sweeps; three intervals of a new schedule begin now."""
         with self._lock:
             self._longest = longest_sweep + _LEEWAY
-            self._patient_for = self._patience()
+            if rescheduled:
+                # What has passed already was by the old one, and nobody's fault.
+                passed = timedelta(seconds=self._clock() - self._done)
+                self._patient_for = passed + self._patience()
 
     def sweep_skipped(self) -> None:
         """Note that one was due and is somebody else's to do: that is as good as done."""

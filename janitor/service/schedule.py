@@ -148,7 +148,8 @@ class Scheduler:
     def next_sweep(self) -> datetime | None:
         """When the next sweep is due, as far as known."""
         job = self._scheduler.get_job(_JOB)
-        return None if job is None else job.next_run_time
+        # A job has none before the scheduler has started.
+        return getattr(job, "next_run_time", None)
 
     def _show_next(self) -> None:
         self._metrics.next_sweep(self.next_sweep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -184,6 +185,55 @@ def test_new_content_reloads_without_a_signal(tmp_path: Path) -> None:
     assert (0, 1) == (code, len(daemon.said("config.reloaded")))
 
 
+def test_what_the_config_names_may_come_after_it(tmp_path: Path) -> None:
+    """A refused config is tried again without being touched, and the log does not repeat itself."""
+    file = tmp_path / "janitor.yaml"
+    file.write_text("a", encoding="utf-8")
+    daemon = Daemon()
+    tries: list[object] = []
+
+    def reload() -> Work:
+        tries.append(None)
+        if len(tries) < 4:  # some, so that there is something to repeat
+            message = "users.yaml: does not exist"
+            raise ConfigError(message)
+        return Work(SELDOM, daemon.sweep)
+
+    def act() -> None:
+        daemon.wait_until(lambda: daemon.said("daemon.started"))
+        file.write_text("b", encoding="utf-8")
+        daemon.wait_until(lambda: daemon.said("config.reloaded"))
+
+    watch = Watch([file], every=0.01, again=0.01)
+    code = daemon.run(act, reload=reload, watch=watch)
+    levels = [line["log_level"] for line in daemon.said("config.reload_failed")]
+
+    assert (0, ["error", "debug", "debug"]) == (code, levels)
+    assert daemon.value("config_reload_successful") == 1
+
+
+def test_many_hangups_do_not_keep_a_stop_waiting() -> None:
+    """They are one wish, however many came while the config was being read."""
+    daemon = Daemon()
+    reloads: list[object] = []
+
+    def reload() -> Work:
+        reloads.append(None)
+        if len(reloads) == 1:
+            for _ in range(100):
+                os.kill(os.getpid(), signal.SIGHUP)
+        return Work(SELDOM, daemon.sweep)
+
+    def act() -> None:
+        daemon.wait_until(lambda: daemon.said("daemon.started"))
+        os.kill(os.getpid(), signal.SIGHUP)
+        daemon.wait_until(lambda: len(reloads) > 1)
+
+    code = daemon.run(act, reload=reload)
+
+    assert (0, 2) == (code, len(reloads))
+
+
 class Chair:
     """A leadership that is given and taken by hand."""
 
@@ -222,6 +272,37 @@ def test_a_standby_sweeps_when_it_becomes_the_leader() -> None:
     code = daemon.run(act, leadership=chair)
 
     assert (0, [(False, 0.0), (True, 1.0)]) == (code, seen)
+
+
+class Curious(Chair):
+    """Looks at the first page as soon as it may."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.port = port
+        self.seen = 0
+
+    def __enter__(self) -> Self:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection.request("GET", "/")
+        self.seen = connection.getresponse().status
+        connection.close()
+        return self
+
+
+def test_the_first_page_is_there_as_soon_as_anybody_answers() -> None:
+    """Even before there is a schedule."""
+    daemon = Daemon()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    chair = Curious(port)
+
+    def act() -> None:
+        daemon.wait_until(lambda: daemon.said("daemon.started"))
+
+    code = daemon.run(act, replace(SELDOM, http=Http(port=port)), leadership=chair)
+
+    assert (0, 200) == (code, chair.seen)
 
 
 def test_whoever_loses_the_lease_ends() -> None:

@@ -141,3 +141,24 @@ def test_another_config_has_other_deadlines() -> None:
     clock.now += HOUR
 
     assert (None, True) == (before, health.ailment() is not None)
+
+
+def test_a_new_schedule_counts_from_when_it_came() -> None:
+    """What was in time by the old schedule must not get the daemon restarted by the new one."""
+    clock = Clock()
+    intervals = [timedelta(hours=18), timedelta(minutes=3), timedelta(minutes=2)]
+    health = Health(timedelta(hours=6), clock)
+    health.serving(lambda: True, lambda: intervals[0])
+    clock.now += 5 * HOUR
+    del intervals[0]
+    health.allow(timedelta(hours=6), rescheduled=True)
+    seen = [health.ailment()]
+    clock.now += 180
+    # A reload that leaves the schedule as it is neither shortens nor lengthens it.
+    del intervals[0]
+    health.allow(timedelta(hours=6))
+    seen.append(health.ailment())
+    clock.now += 1
+    seen.append(health.ailment())
+
+    assert [None, None, "no sweep has finished for 5:03:01, more than 5:03:00"] == seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from janitor.service.watching import LOOK_EVERY, Watch
+from janitor.service.watching import LOOK_EVERY, TRY_AGAIN_EVERY, Watch
 
 
 class Clock:
@@ -119,3 +119,30 @@ def test_any_of_several_files_counts(tmp_path: Path) -> None:
     second.write_text("3", encoding="utf-8")
 
     assert [False, False, False, True] == [*before, *looks(watch, clock, 2)]
+
+
+def test_what_was_refused_is_news_again_after_a_while(tmp_path: Path) -> None:
+    """A Secret that the config names may come later, and nobody watches what is not there."""
+    file = tmp_path / "janitor.yaml"
+    file.write_text("a", encoding="utf-8")
+    watch, clock = watching(file)
+    watch.refused()
+    early = looks(watch, clock, int(TRY_AGAIN_EVERY / LOOK_EVERY) - 1)
+    then = looks(watch, clock, 2)
+    watch.refused()
+    watch.follow([file])
+
+    assert ([False] * len(early), [True, False]) == (early, then)
+    assert not any(looks(watch, clock, 100))
+
+
+def test_what_was_refused_and_is_half_written_waits(tmp_path: Path) -> None:
+    """Trying again is no reason to take half of a config."""
+    file = tmp_path / "janitor.yaml"
+    file.write_text("rules: [a, b]\n", encoding="utf-8")
+    watch, clock = watching(file)
+    watch.refused()
+    clock.now += TRY_AGAIN_EVERY
+    file.write_text("rules: [a]\n", encoding="utf-8")
+
+    assert [False, True] == looks(watch, clock, 2)

@@ -129,8 +129,9 @@ class Web:
         sentence if the address differs, which only a restart can change, else
         None. JanitorError: the files cannot be used, and nothing has changed.
         """
-        self._certificates = _certificates_of(http)
-        self._retire()
+        former, self._certificates = self._certificates, _certificates_of(http)
+        if former is not None or self._certificates is not None:
+            self._retire()  # else it would break off whoever is just about to ask
         if (http.host, http.port) == self._wanted:
             return None
         was, wanted = (
