@@ -1,0 +1,123 @@
+"""The janitor as a client: its config, and the ledger that an earlier run left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.measure import run
+from benchmarks.peers import Program, Task, environment
+from benchmarks.stub import Stub
+
+JANITOR = Path(sys.executable).with_name("janitor")
+YESTERDAY = Path(__file__).with_name("yesterday.py")
+A_DAY_AND_AN_HOUR = 25 * 3600
+UNLIMITED = {"aborts_per_run": None, "aborts_per_day": None, "bytes_per_run": None}
+OWN: dict[str, dict[str, str]] = {
+    # The stub keeps uploads and finished objects apart, as AWS does.
+    "s3": {"region": "us-east-1", "addressing": "path", "finished_object_check": "never"},
+    "glacier": {"region": "us-east-1"},
+    "qingstor": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A way to run the janitor: the verb, and whether with the ledger and all that it proves.
+
+    `accounts` makes a target of each container, each with a key of its own;
+    without `enforce` it looks, judges and marks, but aborts nothing.
+    """
+
+    verb: str = "sweep"
+    ledger: bool = True
+    accounts: bool = False
+    enforce: bool = True
+
+
+VARIANTS = {
+    "janitor": Variant(),
+    "janitor, age only": Variant(ledger=False),
+    "janitor scan": Variant("scan", ledger=False),
+    "janitor, judging": Variant("sweep", enforce=False),
+    "janitor, accounts": Variant("scan", ledger=False, accounts=True),
+}
+
+
+class Janitor:
+    """One variant of the janitor for one task: `warm` it once, `prepare` it before each run.
+
+    `source` is the folder of another version's code, None what is installed.
+    """
+
+    def __init__(self, variant: Variant, task: Task, source: Path | None = None) -> None:
+        self._variant = variant
+        self._task = task
+        self._environ = {} if source is None else {"PYTHONPATH": str(source)}
+        self._ledger = task.folder / "ledger"
+        self._kept = task.folder / "ledger-of-yesterday"
+        self._config = task.folder / "janitor.yaml"
+        self._config.write_text(json.dumps(self._settings()), encoding="utf-8")
+
+    @property
+    def program(self) -> Program:
+        """Give the command, which prints the whole report."""
+        started = [str(JANITOR)] if not self._environ else [sys.executable, "-m", "janitor"]
+        return Program([*started, *self._arguments(self._variant.verb)], self._environ)
+
+    def warm(self, stub: Stub) -> None:
+        """Let a run of the day before fill the ledger: without it nothing may be aborted today."""
+        if not self._variant.ledger:
+            return
+        self._ledger.mkdir()
+        task = self._task
+        world = task.world if task.job == "clean" else replace(task.world, uploads=1)
+        stub.serve(replace(world, latency=0, rate=0, clock=-A_DAY_AND_AN_HOUR))
+        command = [sys.executable, str(YESTERDAY), *self._arguments("sweep")]
+        cost = run(command, environment(self._environ, task.folder), task.folder, patience=3600)
+        if cost.code != 0:
+            msg = f"the run of the day before ended with {cost.code}: {cost.words}"
+            raise RuntimeError(msg)
+        self._ledger.rename(self._kept)
+
+    def prepare(self) -> None:
+        """Put the ledger back to how the day before left it."""
+        if self._variant.ledger:
+            shutil.rmtree(self._ledger, ignore_errors=True)
+            shutil.copytree(self._kept, self._ledger)
+
+    def _arguments(self, verb: str) -> list[str]:
+        return [verb, "-c", str(self._config), "-o", "json"]
+
+    def _settings(self) -> dict[str, object]:
+        with_ledger = self._variant.ledger
+        return {
+            "version": 1,
+            "mode": "enforce" if self._variant.enforce else "report",
+            "ledger": f"sqlite:///{self._ledger}/janitor.db" if with_ledger else "none",
+            "policy": {
+                "stale_after": "24h",
+                "idle_for": "24h" if with_ledger else "off",
+                "grace": "24h" if with_ledger else 0,
+            },
+            "limits": UNLIMITED,
+            "targets": self._targets(),
+        }
+
+    def _targets(self) -> list[dict[str, object]]:
+        task = self._task
+        kind = "vaults" if task.service == "glacier" else "buckets"
+        same: dict[str, object] = {
+            "provider": task.service,
+            "endpoint_url": task.url,
+            "secret_access_key": "b",
+        }
+        containers = task.containers if self._variant.accounts else [task.asked or "*"]
+        same |= OWN[task.service]
+        return [
+            {"name": f"t{number}", "access_key_id": f"a{number}", kind: [container]} | same
+            for number, container in enumerate(containers)
+        ]
