@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import docs, growth, short, stub, table
+from benchmarks.ours import Version
 from benchmarks.rows import ROWS
 from benchmarks.sides import Row, measure, tell
 
@@ -19,7 +21,7 @@ def sides(options: argparse.Namespace) -> int:
     rows = []
     with stub.running() as server:
         for row in _chosen(options):
-            (result,) = measure([row], server, options.rounds, options.source)
+            (result,) = measure([row], server, options.rounds, _version(options))
             rows.append(table.as_json(result))
             tell(table.rendered(rows[-1:]))
             if options.keep:
@@ -35,7 +37,7 @@ def grow(options: argparse.Namespace) -> int:
     grown = {}
     with stub.running() as server:
         for job in options.job or growth.WORDS:
-            grown[job] = growth.grow(job, server, options.to, options.source)
+            grown[job] = growth.grow(job, server, options.to, _version(options))
             if options.keep:
                 docs.keep_growth(grown)
     _show(table.machine(), growth.rendered(grown))
@@ -46,7 +48,7 @@ def grow(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Compare quickly with what was accepted; end with 1 where something became far worse."""
     with stub.running() as server:
-        results, measured = short.run(server, options.source)
+        results, measured = short.run(server, _version(options))
     accepted = measured if options.accept else short.accepted()
     _show(table.rendered([table.as_json(result) for result in results]), "")
     _show(short.rendered(measured, accepted))
@@ -67,6 +69,10 @@ def everything(options: argparse.Namespace) -> int:
     """Measure all anew, accept it, and write it into the docs."""
     codes = [sides(options), grow(options), check(options), write(options)]
     return max(codes)
+
+
+def _version(options: argparse.Namespace) -> Version:
+    return Version(options.source, json.loads(options.settings))
 
 
 def _chosen(options: argparse.Namespace) -> Sequence[Row]:
@@ -104,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         made = verbs.add_parser(name, help=words, description=words)
         made.set_defaults(does=does, keep=False, accept=False)
         made.add_argument("--source", type=Path, help="a folder with another version of janitor/")
+        made.add_argument("--settings", default="{}", help="more of the config, as JSON")
         return made
 
     one = add("sides", sides)
@@ -131,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Do what the command line says."""
     options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         code: int = options.does(options)
     except stub.NoCompiler as reason:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from benchmarks import table
+from benchmarks.ours import Version
 from benchmarks.sides import Row, measure, tell
 from benchmarks.stub import Stub, World
 from benchmarks.table import Json
@@ -34,7 +34,7 @@ WORDS: Mapping[str, str] = {
 OTHERS_UP_TO = 1_000_000
 
 
-def grow(job: str, stub: Stub, largest: int | None, source: Path | None) -> Sequence[Json]:
+def grow(job: str, stub: Stub, largest: int | None, version: Version) -> Sequence[Json]:
     """Give a point for each size and client: what it took."""
     points = []
     size = SMALLEST[job]
@@ -43,7 +43,7 @@ def grow(job: str, stub: Stub, largest: int | None, source: Path | None) -> Sequ
         row = Row(
             f"{job}-{size}", "s3", "clean" if job == "clean" else "list", _world(job, size), names
         )
-        (result,) = measure([row], stub, 1, source)
+        (result,) = measure([row], stub, 1, version)
         points += [_point(size, client) for client in table.as_json(result)["clients"]]
         tell(rendered({job: points}))
         size *= 10

@@ -50,7 +50,11 @@ def run(command: Sequence[str], environ: Mapping[str, str], folder: Path, patien
         )
         guard = threading.Timer(patience, os.killpg, (process.pid, signal.SIGKILL))
         guard.start()
-        _, status, used = os.wait4(process.pid, 0)
+        try:
+            _, status, used = os.wait4(process.pid, 0)
+        except BaseException:  # we are told to end: so is the child
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         wall = time.monotonic() - begun
         guard.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.measure import run
@@ -38,6 +39,17 @@ class Variant:
     enforce: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Which janitor: the code in the folder `source` (None: what is installed), and more settings.
+
+    `settings` go into every config, for example {"execution": {"concurrency": 256}}.
+    """
+
+    source: Path | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
 VARIANTS = {
     "janitor": Variant(),
     "janitor, age only": Variant(ledger=False),
@@ -48,15 +60,13 @@ VARIANTS = {
 
 
 class Janitor:
-    """One variant of the janitor for one task: `warm` it once, `prepare` it before each run.
+    """One variant of the janitor for one task: `warm` it once, `prepare` it before each run."""
 
-    `source` is the folder of another version's code, None what is installed.
-    """
-
-    def __init__(self, variant: Variant, task: Task, source: Path | None = None) -> None:
+    def __init__(self, variant: Variant, task: Task, version: Version) -> None:
         self._variant = variant
         self._task = task
-        self._environ = {} if source is None else {"PYTHONPATH": str(source)}
+        self._version = version
+        self._environ = {} if version.source is None else {"PYTHONPATH": str(version.source)}
         self._ledger = task.folder / "ledger"
         self._kept = task.folder / "ledger-of-yesterday"
         self._config = task.folder / "janitor.yaml"
@@ -105,6 +115,7 @@ class Janitor:
             },
             "limits": UNLIMITED,
             "targets": self._targets(),
+            **self._version.settings,
         }
 
     def _targets(self) -> list[dict[str, object]]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import table
+from benchmarks.ours import Version
 from benchmarks.sides import Result, Row, measure
 from benchmarks.stub import Stub, World
 
@@ -52,9 +53,9 @@ MEASURES: Mapping[str, Callable[[Medians], float]] = {
 }
 
 
-def run(stub: Stub, source: Path | None = None) -> tuple[Sequence[Result], Mapping[str, float]]:
+def run(stub: Stub, version: Version) -> tuple[Sequence[Result], Mapping[str, float]]:
     """Measure; raise RuntimeError where a client did not do its work."""
-    results = measure(ROWS, stub, ROUNDS, source)
+    results = measure(ROWS, stub, ROUNDS, version)
     for result in results:
         for client in result.clients:
             if not client.worked:

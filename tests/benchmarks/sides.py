@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.measure import Cost, run
-from benchmarks.ours import VARIANTS, Janitor
+from benchmarks.ours import VARIANTS, Janitor, Version
 from benchmarks.peers import PEERS, Absent, Job, Program, Service, Task, environment
 from benchmarks.stub import Stub, World
 
@@ -111,14 +111,14 @@ class Result:
 class _Runner:
     """One client of one row, ready to run."""
 
-    def __init__(self, task: Task, client: Client, source: Path | None) -> None:
+    def __init__(self, task: Task, client: Client, version: Version) -> None:
         self.task = task
         self.client = client
         self._janitor: Janitor | None = None
         self._program: Program | None = None
         try:
             if client.name in VARIANTS:
-                self._janitor = Janitor(VARIANTS[client.name], task, source)
+                self._janitor = Janitor(VARIANTS[client.name], task, version)
             else:
                 self._program = PEERS[client.name](task)
         except Absent as reason:
@@ -154,30 +154,26 @@ def _trouble(task: Task, cost: Cost, counters: Mapping[str, int]) -> str | None:
     return f"ended with {cost.code}: {cost.words[-60:]}" if cost.code else None
 
 
-def measure(
-    rows: Sequence[Row], stub: Stub, rounds: int, source: Path | None = None
-) -> Sequence[Result]:
-    """Let all clients of all these rows work in turns; `source` is another version of us."""
+def measure(rows: Sequence[Row], stub: Stub, rounds: int, version: Version) -> Sequence[Result]:
+    """Let all clients of all these rows work in turns."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        runners = [
-            (row, [_runner(row, name, stub, Path(folder), source) for name in row.clients])
-            for row in rows
-        ]
+
+        def runner(row: Row, name: str) -> _Runner:
+            own = Path(tempfile.mkdtemp(dir=folder))
+            task = Task(row.service, row.job, row.world, stub.url, own)
+            return _Runner(task, Client(name), version)
+
+        runners = [(row, [runner(row, name) for name in row.clients]) for row in rows]
         for row, ready in runners:
-            for runner in ready:
-                tell(f"{row.name}: {runner.client.name} prepares")
-                runner.warm(stub)
+            for one in ready:
+                tell(f"{row.name}: {one.client.name} prepares")
+                one.warm(stub)
         for turn in range(rounds):
             for row, ready in runners:
-                for runner in ready:
-                    tell(f"{row.name}: round {turn + 1} of {rounds}: {runner.client.name}")
-                    runner.run(stub)
-    return [Result(row, [runner.client for runner in ready]) for row, ready in runners]
-
-
-def _runner(row: Row, name: str, stub: Stub, folder: Path, source: Path | None) -> _Runner:
-    own = Path(tempfile.mkdtemp(dir=folder))
-    return _Runner(Task(row.service, row.job, row.world, stub.url, own), Client(name), source)
+                for one in ready:
+                    tell(f"{row.name}: round {turn + 1} of {rounds}: {one.client.name}")
+                    one.run(stub)
+    return [Result(row, [one.client for one in ready]) for row, ready in runners]
 
 
 def tell(words: str) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("stub.c")
+SOURCES = sorted(Path(__file__).parent.glob("stub*.[ch]"))
 CACHE = Path(__file__).parents[2] / ".tools"
 SPREADS = ("sequential", "uniform", "skewed", "one-key")
 
@@ -89,7 +89,7 @@ class Stub:
 
 def build() -> Path:
     """Give the program's path, compiling it first if its source is new."""
-    version = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:12]
+    version = hashlib.sha256(b"".join(one.read_bytes() for one in SOURCES)).hexdigest()[:12]
     program = CACHE / f"stub-{version}"
     if program.exists():
         return program
@@ -101,7 +101,7 @@ def build() -> Path:
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         made = Path(folder, "stub")
         done = subprocess.run(  # noqa: S603  # our own command
-            [compiler, "-O2", "-o", made, SOURCE, "-lm"],
+            [compiler, "-O2", "-o", made, *(one for one in SOURCES if one.suffix == ".c"), "-lm"],
             capture_output=True,
             text=True,
             check=False,

@@ -68,7 +68,7 @@ def rendered(rows: Sequence[Json]) -> str:
     """Give the whole table."""
     lines = [HEAD]
     for row in rows:
-        lines += ["", title(row), *(_line(client) for client in row["clients"])]
+        lines += ["", title(row) + _rounds(row), *(_line(client) for client in row["clients"])]
     return "\n".join(lines)
 
 
@@ -80,6 +80,11 @@ def title(row: Json) -> str:
         f"{SERVICES[row['service']]}: {row['job']} {row['uploads']:,} uploads,"
         f" {row['containers']} {kind}{many}, {row['latency_ms']} ms"
     )
+
+
+def _rounds(row: Json) -> str:
+    rounds = max((len(client.get("wall", ())) for client in row["clients"]), default=0)
+    return f" ({rounds} rounds)" if rounds > 1 else ""
 
 
 def middle(client: Json, what: str) -> float:

@@ -7,6 +7,7 @@ from itertools import groupby
 from urllib.parse import urlencode
 
 import pytest
+from benchmarks.ours import Version
 from benchmarks.peers import Service
 from benchmarks.sides import Result, Row, measure
 from benchmarks.stub import SPREADS, Stub, World
@@ -117,7 +118,7 @@ def test_a_delimiter_is_refused(server: Stub) -> None:
 
 def _result(server: Stub, service: Service, clients: Sequence[str], world: World) -> Result:
     row = Row("small", service, "clean", world, clients)
-    (result,) = measure([row], server, 1)
+    (result,) = measure([row], server, 1, Version())
     return result
 
 
