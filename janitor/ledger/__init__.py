@@ -8,32 +8,54 @@ from janitor.ledger.errors import LedgerError, Locked
 from janitor.ledger.ledger import Ledger
 from janitor.ledger.lock import locked
 from janitor.ledger.marks import RETENTION as _RETENTION
-from janitor.ledger.place import Place, SqlitePlace, place_of
+from janitor.ledger.place import Place, PostgresPlace, SqlitePlace, place_of
 from janitor.ledger.postgres import open_postgres, upgrade_postgres
 from janitor.ledger.schema import VERSIONS
 from janitor.ledger.session import Session
 from janitor.ledger.sqlite import examine, open_sqlite, upgrade_sqlite
 from janitor.ledger.types import Upgraded
+from janitor.sharding import Shard
 
-__all__ = ["RETENTION", "Ledger", "LedgerError", "Locked", "check", "open_ledger", "upgrade"]
+__all__ = [
+    "RETENTION",
+    "Ledger",
+    "LedgerError",
+    "Locked",
+    "check",
+    "is_shared",
+    "open_ledger",
+    "upgrade",
+]
 
 RETENTION = timedelta(microseconds=_RETENTION)
 _PATIENCE = timedelta(seconds=10)
 
 
-def open_ledger(url: str, *, read_only: bool = False, patience: timedelta = _PATIENCE) -> Ledger:
+def open_ledger(
+    url: str,
+    *,
+    read_only: bool = False,
+    patience: timedelta = _PATIENCE,
+    shard: Shard | None = None,
+) -> Ledger:
     """Open the ledger at a URL, a new one if there is none; raise `LedgerError` if it is unfit.
 
     `read_only` really cannot write, and takes a missing ledger for an empty
-    one. `patience` is how long to wait for other programs that use it.
+    one. `patience` is how long to wait for other programs that use it. `shard`
+    is which of several janitors this is.
     """
     place = place_of(url)
     session = _session(place, patience, read_only=read_only)
     try:
-        return Ledger(session, patience)
+        return Ledger(session, patience, shard)
     except BaseException:
         session.close()
         raise
+
+
+def is_shared(url: str) -> bool:
+    """Whether janitors on several machines can have this ledger in common."""
+    return isinstance(place_of(url), PostgresPlace)
 
 
 def upgrade(url: str, *, patience: timedelta = _PATIENCE) -> Upgraded:

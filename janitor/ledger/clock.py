@@ -25,6 +25,11 @@ class Tick(NamedTuple):
     high: int
 
 
+def hold(connection: Connection) -> None:
+    """Let nobody else note a time before this transaction ends."""
+    connection.execute(select(schema.clock.c.high).with_for_update())
+
+
 def tick(connection: Connection, place: Place, at: datetime) -> Tick:
     """Note a time."""
     query = select(schema.clock.c.high).with_for_update()

@@ -17,6 +17,7 @@ from janitor.ledger.types import (
     Spent,
 )
 from janitor.model import ContainerRef, ContainerResult, Decision
+from janitor.plan import Limits
 
 
 class _Readable(Protocol):
@@ -33,6 +34,8 @@ class _Readable(Protocol):
     def spent_since(self, moment: datetime, now: datetime) -> Spent: ...
 
     def spent_by_unfinished_runs(self) -> Spent: ...
+
+    def left(self, run_id: str, at: datetime, limits: Limits) -> Limits: ...
 
 
 class Glance:
@@ -78,6 +81,17 @@ class Glance:
     def spent_by_unfinished_runs(self) -> Spent:
         """Count the aborts of the runs since the last one that finished."""
         return self._ledger.spent_by_unfinished_runs()
+
+    def reserve(self, run_id: str, at: datetime, limits: Limits, _wanted: Spent) -> Limits:
+        """Set nothing aside; tell what is left."""
+        return self._ledger.left(run_id, at, limits)
+
+    def keep(self, _run_id: str, _needed: Spent) -> None:
+        """Give nothing back."""
+
+    def left(self, run_id: str, at: datetime, limits: Limits) -> Limits:
+        """Tell what is left for a shard."""
+        return self._ledger.left(run_id, at, limits)
 
     def intend(self, _run_id: str, _at: datetime, decision: Decision) -> int:
         """Refuse: without a record there must be no abort."""

@@ -21,7 +21,8 @@ from sqlalchemy import (
 )
 
 from janitor.ledger import chain, clock
-from janitor.ledger.schema import journal, journal_head, runs
+from janitor.ledger.rounds import unsettled
+from janitor.ledger.schema import journal, journal_head, runs, shards
 from janitor.ledger.session import Session
 from janitor.ledger.translate import trouble
 from janitor.ledger.types import NOT_SENT, UNKNOWN, Head, IntentRecord, OpenIntent, Spent
@@ -76,8 +77,10 @@ class Journal:
             rule=decision.rule,
         )
         with self._session.writing() as connection:
-            self._refuse_unknown_run(connection, run_id)
-            head = self._append(connection, entry)
+            end = self._end_for_us(connection)
+            # Only now: whoever closes a run waits for the end of the journal, too.
+            self._refuse_other_runs(connection, run_id)
+            head = self._append(connection, end, entry)
         self._known = head
         return head.count
 
@@ -98,8 +101,9 @@ class Journal:
             error=error,
         )
         with self._session.writing() as connection:
+            end = self._end_for_us(connection)
             self._refuse_no_open_intent(connection, intent)
-            head = self._append(connection, entry)
+            head = self._append(connection, end, entry)
         self._known = head
 
     def open_intents(self) -> list[OpenIntent]:
@@ -110,19 +114,13 @@ class Journal:
 
     def spent_since(self, moment: datetime, now: datetime) -> Spent:
         """Sum up what was spent since a moment, however the clock jumped meanwhile."""
-        # What was written while the clock stood too early counts from when it caught up.
-        late = and_(_intents.c.catch_up >= moment, _intents.c.catch_up <= now)
         with self._session.reading() as connection:
-            return _spent(connection, or_(_intents.c.at >= moment, late))
+            return spent_from(connection, moment, now)
 
     def spent_by_unfinished_runs(self) -> Spent:
-        """Sum up what was spent by the runs after the last that finished."""
-        finished = select(func.coalesce(func.max(runs.c.seq), 0)).where(
-            runs.c.finished_at.is_not(None)
-        )
-        later = select(runs.c.run_id).where(runs.c.seq > finished.scalar_subquery())
+        """Sum up what was spent by the runs that nothing makes up for yet."""
         with self._session.reading() as connection:
-            return _spent(connection, _intents.c.run_id.in_(later))
+            return _spent(connection, _intents.c.run_id.in_(unsettled()))
 
     def of_run(self, run_id: str) -> list[IntentRecord]:
         """Give the intents of one run with their conclusions, oldest first."""
@@ -142,9 +140,12 @@ class Journal:
             head = None if row is None else Head(row.rows, row.hash)
             return list(chain.problems(_entries(connection), head))
 
-    def _append(self, connection: Connection, entry: chain.Entry) -> Head:
+    def _end_for_us(self, connection: Connection) -> Head:
+        """Give the end of the journal, which nobody else can move until we have."""
+        return self._head(connection, _end.with_for_update())
+
+    def _append(self, connection: Connection, head: Head, entry: chain.Entry) -> Head:
         place = self._place
-        head = self._head(connection, _end.with_for_update())
         whole = replace(
             entry, seq=head.count + 1, catch_up=clock.catch_up(connection, place, entry.at)
         )
@@ -175,10 +176,14 @@ class Journal:
             raise trouble(self._place, words)
         self._known = head
 
-    def _refuse_unknown_run(self, connection: Connection, run_id: str) -> None:
-        query = select(runs.c.seq).where(runs.c.run_id == run_id)
-        if connection.execute(query).first() is None:
+    def _refuse_other_runs(self, connection: Connection, run_id: str) -> None:
+        together = runs.outerjoin(shards, shards.c.run == runs.c.seq)
+        query = select(shards.c.closed).select_from(together).where(runs.c.run_id == run_id)
+        row = connection.execute(query).first()
+        if row is None:
             raise trouble(self._place, f"knows no run {run_id!r}: begin it first")
+        if row.closed:
+            raise trouble(self._place, f"has closed run {run_id!r}: another janitor took its place")
 
     def _refuse_no_open_intent(self, connection: Connection, intent: int) -> None:
         query = select(_conclusions.c.seq).select_from(_both)
@@ -205,6 +210,18 @@ def gone_since(connection: Connection, run: int, where: ContainerRef) -> int:
         )
     )
     return int(connection.execute(query).scalar_one())
+
+
+def spent_by(connection: Connection, run_id: str) -> Spent:
+    """Sum up what one run spent."""
+    return _spent(connection, _intents.c.run_id == run_id)
+
+
+def spent_from(connection: Connection, moment: datetime, now: datetime) -> Spent:
+    """Sum up what was spent since a moment, however the clock jumped meanwhile."""
+    # What was written while the clock stood too early counts from when it caught up.
+    late = and_(_intents.c.catch_up >= moment, _intents.c.catch_up <= now)
+    return _spent(connection, or_(_intents.c.at >= moment, late))
 
 
 def _spent(connection: Connection, condition: ColumnElement[bool]) -> Spent:

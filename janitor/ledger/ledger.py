@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+from janitor.ledger.held import Held
 from janitor.ledger.journal import Journal
-from janitor.ledger.lock import Held, locked
+from janitor.ledger.lock import locked
 from janitor.ledger.runs import Runs
 from janitor.ledger.session import Session
+from janitor.ledger.shares import Shares
 from janitor.ledger.sightings import Identity, Sightings
 from janitor.ledger.translate import trouble
 from janitor.ledger.types import (
@@ -28,6 +30,8 @@ from janitor.ledger.types import (
     Spent,
 )
 from janitor.model import ContainerRef, ContainerResult, Decision
+from janitor.plan import Limits
+from janitor.sharding import Shard
 
 
 class Ledger:
@@ -35,10 +39,11 @@ class Ledger:
 
     Whatever is wrong with the storage is a `LedgerError`. A method that
     writes has written, on the disk, when it returns; when it raises, it may
-    have written or not, but never half.
+    have written or not, but never half. With a `shard` it is one of several that
+    use it side by side, which only a server allows.
     """
 
-    def __init__(self, session: Session, patience: timedelta) -> None:
+    def __init__(self, session: Session, patience: timedelta, shard: Shard | None = None) -> None:
         self._session = session
         self._place = session.place
         self._patience = patience
@@ -46,6 +51,8 @@ class Ledger:
         self._journal = Journal(session)
         self._sightings = Sightings(session)
         self._runs = Runs(session)
+        self._shard = shard
+        self._shares = Shares(session)
 
     def __enter__(self) -> Self:
         """Use it in a `with`, which closes it."""
@@ -68,13 +75,14 @@ class Ledger:
     def lock(self) -> Iterator[None]:
         """Be the only janitor at work; raise `Locked`, naming the holder, if there is another.
 
+        A shard is the only one of its number; the others must be of as many.
         The lock ends with the block or with the process, however it ends, and
         no child inherits it. While it is held, every intent proves that it
         still is.
         """
         if self._session.read_only:
             raise trouble(self._place, "was opened for reading only")
-        with locked(self._place, self._patience) as held:
+        with locked(self._place, self._patience, self._shard) as held:
             self._held = held
             try:
                 yield
@@ -87,7 +95,7 @@ class Ledger:
         The sightings of a target that is not what it was when a run last
         named it (policy, endpoint, region, account) start again.
         """
-        return self._runs.begin(header)
+        return self._runs.begin(header, self._shard)
 
     def finish(self, run_id: str, at: datetime, exit_code: int) -> None:
         """Record that a run came to its end."""
@@ -138,9 +146,9 @@ class Ledger:
         """Tell when the containers of the last scan of each target were last complete or capped.
 
         What a scan of its target no longer found is left out, and so is what
-        never was complete.
+        never was complete, and for a shard what is not its own.
         """
-        return self._runs.last_completes()
+        return self._runs.last_completes(self._shard)
 
     def intend(self, run_id: str, at: datetime, decision: Decision) -> int:
         """Record that an abort is about to be sent, and give the number to conclude it by."""
@@ -169,8 +177,28 @@ class Ledger:
         return self._journal.spent_since(moment, now)
 
     def spent_by_unfinished_runs(self) -> Spent:
-        """Sum up the intents of all runs after the last that finished, this one included."""
+        """Sum up the intents of all runs after the last that finished, this one included.
+
+        Shards count as finished when all of their round are.
+        """
         return self._journal.spent_by_unfinished_runs()
+
+    def reserve(self, run_id: str, at: datetime, limits: Limits, wanted: Spent) -> Limits:
+        """Set aside what a shard wants of limits for all, as far as it is left.
+
+        Tells what was left: the other shards' runs of this round count, whatever
+        of earlier ones nothing makes up for yet, and for the day everything. It
+        is given back by `finish`, by the end of the process, or by asking again.
+        """
+        return self._shares.reserve(run_id, at, limits, wanted)
+
+    def keep(self, run_id: str, needed: Spent) -> None:
+        """Give back what was set aside beyond this."""
+        self._shares.keep(run_id, needed)
+
+    def left(self, run_id: str, at: datetime, limits: Limits) -> Limits:
+        """Tell what is left for a shard, besides what it has set aside itself."""
+        return self._shares.left(run_id, at, limits)
 
     def record_plan(self, digest: str, run_id: str, at: datetime, expires_at: datetime) -> None:
         """Remember a plan that was written for `janitor apply`."""

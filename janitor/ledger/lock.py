@@ -7,52 +7,31 @@ import fcntl
 import json
 import os
 import socket
-import threading
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, text
-
-from janitor.ledger.errors import Locked
 from janitor.ledger.files import Watch
-from janitor.ledger.place import Place, PostgresPlace, SqlitePlace
-from janitor.ledger.postgres import advisory_key, engine_of
+from janitor.ledger.held import Held, known, refusal
+from janitor.ledger.place import Place, SqlitePlace
+from janitor.ledger.server_lock import locked_on_server
 from janitor.ledger.translate import translated, trouble
-
-
-@dataclass(eq=False)
-class Held:
-    """A lock that is held: how to prove that, and what a forked child must do to let go of it."""
-
-    verify: Callable[[], None]
-    let_go: Callable[[], None]
-
-
-# A child that lives longer than its parent must not keep the lock.
-_HELD: weakref.WeakSet[Held] = weakref.WeakSet()
-
-
-def _let_go_in_child() -> None:
-    for held in list(_HELD):
-        held.let_go()
-
-
-os.register_at_fork(after_in_child=_let_go_in_child)
+from janitor.sharding import Shard
 
 
 @contextmanager
-def locked(place: Place, patience: timedelta) -> Iterator[Held]:
-    """Hold the lock of a ledger; raise `Locked` at once if somebody else does."""
-    taken = _file(place) if isinstance(place, SqlitePlace) else _advisory(place, patience)
-    with taken as held:
-        _HELD.add(held)
-        try:
-            yield held
-        finally:
-            _HELD.discard(held)
+def locked(place: Place, patience: timedelta, shard: Shard | None = None) -> Iterator[Held]:
+    """Hold the lock of a ledger; raise `Locked` at once if somebody else does.
+
+    A shard can be at work beside the others if the ledger is on a server. A
+    file is for one janitor at a time, whatever its shard.
+    """
+    if isinstance(place, SqlitePlace):
+        taken = _file(place)
+    else:
+        taken = locked_on_server(place, patience, shard)
+    with taken as held, known(held):
+        yield held
 
 
 @contextmanager
@@ -95,7 +74,7 @@ def _locked_file(place: SqlitePlace) -> int:
         except BlockingIOError:
             holder = _signature(handle)
             os.close(handle)
-            raise _locked(place, holder) from None
+            raise refusal(place, holder) from None
         except OSError:
             os.close(handle)
             raise
@@ -116,72 +95,3 @@ def _signature(handle: int) -> str:
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
     except (ValueError, KeyError, TypeError):
         return "unknown"
-
-
-@contextmanager
-def _advisory(place: PostgresPlace, patience: timedelta) -> Iterator[Held]:
-    engine = engine_of(place, patience, read_only=False)
-    with translated(place):
-        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    try:
-        with translated(place):
-            key = advisory_key(connection, "lock")
-            taken = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
-            if not taken.scalar_one():
-                raise _locked(place, _holder(connection, key))
-        yield _held_on_server(connection, place, key)
-    finally:
-        # Closing the connection ends the lock, whatever state it is in.
-        connection.invalidate()
-        connection.close()
-        engine.dispose()
-
-
-def _held_on_server(connection: Connection, place: PostgresPlace, key: int) -> Held:
-    socket_of_server = connection.connection.dbapi_connection.fileno()  # type: ignore[union-attr]  # it is connected
-    mutex = threading.Lock()
-
-    def verify() -> None:
-        with mutex, translated(place):
-            try:
-                ours = connection.execute(_OURS, _parts_of(key)).scalar_one()
-            finally:
-                # A connection that was lost is made anew after this, and has no lock.
-                connection.rollback()
-        if not ours:
-            raise trouble(place, "is no longer locked by us: start again")
-
-    def let_go() -> None:
-        # Whatever the child's copy of the driver says at its end, the server must not hear it.
-        nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        os.dup2(nowhere, socket_of_server)
-        os.close(nowhere)
-
-    return Held(verify, let_go)
-
-
-_LOCKS = """
-    FROM pg_locks AS held LEFT JOIN pg_stat_activity AS holder ON holder.pid = held.pid
-    WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
-    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND held.classid = CAST(:high AS oid) AND held.objid = CAST(:low AS oid)
-"""
-_OURS = text(f"SELECT count(*) {_LOCKS} AND held.pid = pg_backend_pid()")
-_HOLDER = text(f"SELECT held.pid, holder.application_name, holder.backend_start {_LOCKS}")
-
-
-def _parts_of(key: int) -> dict[str, int]:
-    """Split the number of a lock as the server shows it."""
-    return {"high": key >> 32 & 0xFFFF_FFFF, "low": key & 0xFFFF_FFFF}
-
-
-def _holder(connection: Connection, key: int) -> str:
-    row = connection.execute(_HOLDER, _parts_of(key)).first()
-    if row is None:
-        return "unknown"
-    since = "" if row.backend_start is None else f" since {row.backend_start:%Y-%m-%dT%H:%M:%S%z}"
-    return f"{row.application_name or 'unknown'} (server process {row.pid}){since}"
-
-
-def _locked(place: Place, holder: str) -> Locked:
-    return Locked(f"the ledger {place} is in use by another janitor: {holder}", holder)

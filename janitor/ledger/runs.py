@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select
 
-from janitor.ledger import clock
+from janitor.ledger import clock, rounds
 from janitor.ledger.journal import gone_since
 from janitor.ledger.schema import (
     containers,
@@ -37,6 +37,7 @@ from janitor.ledger.types import (
     TargetHeader,
 )
 from janitor.model import ContainerRef, ContainerResult, TargetOutcome
+from janitor.sharding import Shard
 
 AGGREGATES_KEPT = timedelta(days=400)
 # These say that the listing was complete, whatever else happened.
@@ -52,7 +53,7 @@ class Runs:
         self._session = session
         self._place = session.place
 
-    def begin(self, header: RunHeader) -> Beginning:
+    def begin(self, header: RunHeader, shard: Shard | None = None) -> Beginning:
         """Record a run before it does anything, and tell what the ledger knew."""
         with self._session.writing() as connection:
             if run_number(connection, header.run_id) is not None:
@@ -60,6 +61,7 @@ class Runs:
             clock.tick(connection, self._place, header.started_at)
             before = connection.execute(select(func.count()).select_from(runs)).scalar_one()
             _insert(connection, header)
+            rounds.begin(connection, self._number(connection, header.run_id), shard)
             changed = {t.target for t in header.targets if _meet(connection, t)}
         return Beginning(before == 0, frozenset(changed), before)
 
@@ -112,11 +114,11 @@ class Runs:
             doubts = connection.execute(select(func.count()).where(*later)).scalar_one()
             return LastScan(row.at, row.listed, gone_since(connection, row.run, where), doubts)
 
-    def last_completes(self) -> dict[ContainerRef, datetime]:
+    def last_completes(self, shard: Shard | None = None) -> dict[ContainerRef, datetime]:
         """Tell when the containers of the last scan of each target were last complete or capped.
 
         One that the last scan of its target did not find is left out, and so
-        is one that never was complete.
+        is one that never was complete. `shard` looks at its own containers only.
         """
         # One look into the index for each container, however many scans there are.
         scan = select(scans).where(scans.c.container == containers.c.id)
@@ -129,13 +131,16 @@ class Runs:
         )
         with self._session.reading() as connection:
             rows = [row for row in connection.execute(query) if row.run is not None]
+            scan_of = rounds.rounds_of(connection, {row.run for row in rows})
+        if shard is not None:
+            rows = [row for row in rows if shard.owns(row.target, row.container)]
         last: dict[str, int] = {}
         for row in rows:
-            last[row.target] = max(row.run, last.get(row.target, 0))
+            last[row.target] = max(scan_of[row.run], last.get(row.target, 0))
         return {
             ContainerRef(row.target, row.provider, row.container): row.succeeded
             for row in rows
-            if row.run == last[row.target] and row.succeeded is not None
+            if scan_of[row.run] == last[row.target] and row.succeeded is not None
         }
 
     def history(self, limit: int) -> list[RunRecord]:
@@ -165,6 +170,8 @@ class Runs:
         """Forget what is too old to matter; intents and conclusions are never forgotten."""
         limit = at - AGGREGATES_KEPT
         with self._session.writing() as connection:
+            # Whoever notes a sighting waits for this, too: no two wait for each other's rows.
+            clock.hold(connection)
             forget_vanished(connection, at)
             connection.execute(delete(plans).where(plans.c.expires_at < limit))
             _prune_scans(connection, limit)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from janitor.ledger.columns import ExactText, Instant, Whole
 
 # The schema versions, oldest first; the last is the one that this code can use.
-VERSIONS = ("0001", "0002")
+VERSIONS = ("0001", "0002", "0003")
 VERSION_TABLE = "janitor_schema_version"
 # "JNTR": how SQLite's file header says whose file it is.
 APPLICATION_ID = 0x4A4E5452
@@ -150,4 +150,24 @@ plans = Table(
     Column("run_id", ExactText, nullable=False),
     Column("at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
+)
+
+shards = Table(
+    "janitor_shards",
+    metadata,
+    Column(
+        "run",
+        _COUNT,
+        ForeignKey("janitor_runs.seq", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("round", Whole, nullable=False),
+    Column("name", ExactText, nullable=False),
+    Column("shard", Whole, nullable=False),
+    Column("shards", Whole, nullable=False),
+    Column("aborts", Whole, nullable=False),
+    Column("bytes", Whole, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    Index("janitor_shards_by_round", "round"),
 )

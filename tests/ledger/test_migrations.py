@@ -39,7 +39,7 @@ def _execute(url: str, *statements: str) -> list[Sequence[Any]]:
 
 
 def _set_back(url: str) -> None:
-    """Make a ledger what it was before the journal refused changes."""
+    """Make a ledger what it was before there were shards, and the journal refused changes."""
     if url.startswith("sqlite"):
         undo = [
             "DROP TRIGGER janitor_journal_no_update",
@@ -48,6 +48,7 @@ def _set_back(url: str) -> None:
         ]
     else:
         undo = ["DROP FUNCTION janitor_journal_refuse CASCADE"]
+    undo.append("DROP TABLE janitor_shards")
     _execute(url, *undo, "UPDATE janitor_schema_version SET version_num = '0001'")
 
 
@@ -97,8 +98,8 @@ def test_upgrading_makes_a_missing_ledger(url: str) -> None:
     with open_ledger(url) as ledger:
         after = ledger.head()
 
-    assert Upgraded(None, "0002") == first
-    assert Upgraded("0002", "0002") == second
+    assert Upgraded(None, "0003") == first
+    assert Upgraded("0003", "0003") == second
     assert head == after
     assert [] == check(url)
 
@@ -120,7 +121,7 @@ def test_an_older_ledger_is_refused_until_it_is_upgraded(url: str) -> None:
         after = ledger.head()
 
     assert [True] == [remedy in problem for problem in problems]
-    assert Upgraded("0001", "0002") == upgraded
+    assert Upgraded("0001", "0003") == upgraded
     assert head == after
     with pytest.raises((sqlite3.Error, psycopg.Error), match="append-only"):
         _execute(url, "DELETE FROM janitor_journal")

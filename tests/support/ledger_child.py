@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from janitor.ledger import Ledger, LedgerError, open_ledger
+from janitor.sharding import Shard
 from support.ledger_samples import HOUR, LAKE, NOW, decision_of, header_of, seen_of
 
 TESTS = Path(__file__).parents[1]
@@ -116,6 +117,13 @@ def _hold(url: str) -> None:
         sys.stdin.read()
 
 
+def _hold_shard(url: str) -> None:
+    """Hold the lock of the first of two shards until the parent ends us."""
+    with open_ledger(url, shard=Shard(0, 2)) as ledger, ledger.lock():
+        _say("held")
+        sys.stdin.read()
+
+
 def _fork(url: str) -> None:
     """Hold the lock, and leave a forked child behind that lives longer."""
     with open_ledger(url) as ledger, ledger.lock():
@@ -149,6 +157,7 @@ VERBS: dict[str, Callable[[str], None]] = {
     "open": _open,
     "read": _read,
     "hold": _hold,
+    "hold-shard": _hold_shard,
     "fork": _fork,
     "fork-and-go-on": _fork_and_go_on,
 }
