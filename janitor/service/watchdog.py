@@ -35,5 +35,12 @@ def watchdog(execution: Execution) -> Iterator[None]:
 
 
 def _give_up(seconds: float) -> None:
-    structlog.get_logger("janitor.sweep").critical("sweep.hung", seconds=seconds)
+    # Beside: the sweep may hang because nobody reads the log, and then this would hang, too.
+    telling = threading.Thread(target=_tell, args=[seconds], daemon=True)
+    telling.start()
+    telling.join(_A_MOMENT)
     os._exit(EXIT_HUNG)
+
+
+def _tell(seconds: float) -> None:
+    structlog.get_logger("janitor.sweep").critical("sweep.hung", seconds=seconds)

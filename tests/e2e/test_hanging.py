@@ -48,10 +48,12 @@ def dripping() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         accepting = threading.Thread(target=accept, args=(listener,))
         accepting.start()
-        yield listener.getsockname()[1]
-        over.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        accepting.join(10)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            over.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            accepting.join(10)
 
 
 def test_a_server_that_drips_for_ever_is_given_up(tmp_path: Path) -> None:
@@ -70,3 +72,36 @@ def test_a_server_that_drips_for_ever_is_given_up(tmp_path: Path) -> None:
 
     assert 1 == done.returncode
     assert "sweep.hung" in done.stderr
+
+
+@contextmanager
+def full_pipe() -> Iterator[int]:
+    """Give the writing end of a pipe into which nothing fits, and that nobody reads."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+    try:
+        yield writing
+    finally:
+        os.close(writing)
+        os.close(reading)
+
+
+def test_a_log_that_nobody_reads_does_not_keep_a_hung_sweep_alive(tmp_path: Path) -> None:
+    """Nobody can be told why, but the process ends, and does not look like a success."""
+    file = tmp_path / "janitor.yaml"
+    with dripping() as port, full_pipe() as log:
+        file.write_text(CONFIG.format(port=port), encoding="utf-8")
+        done = subprocess.run(  # noqa: S603  # our own program
+            [sys.executable, "-m", "janitor", "scan", "-c", file],
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            check=False,
+            timeout=60,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    assert 1 == done.returncode
