@@ -20,8 +20,10 @@ from janitor.observe.redaction import redact, redacted, scrub
 __all__ = ["LogObserver", "configure", "crashed", "redact"]
 
 # The least that these may say, whatever the config asks for: below it botocore
-# and qingstor-sdk print signatures, and qingstor-sdk sets its own level.
+# and qingstor-sdk print signatures, and qingstor-sdk sets its own level. alembic
+# has a dozen lines to say of itself when it makes a ledger.
 _FLOORS = {
+    "alembic": logging.WARNING,
     "apscheduler": logging.WARNING,
     "boto3": logging.WARNING,
     "botocore": logging.WARNING,

@@ -35,7 +35,10 @@ from janitor.observe.logs import LogObserver, configure, crashed, redact
 GOLDEN = Path(__file__).parent / "golden"
 CANARY = "nightingale/sings+in=the=mine"
 FORMATS: tuple[Literal["console", "json"], ...] = ("console", "json")
-SDKS = ("apscheduler", "boto3", "botocore", "qingstor-sdk", "s3transfer", "urllib3", "uvicorn")
+SDKS = (
+    *("alembic", "apscheduler", "boto3", "botocore", "qingstor-sdk", "s3transfer", "urllib3"),
+    "uvicorn",
+)
 
 
 class Terminal(io.StringIO):
