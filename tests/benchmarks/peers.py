@@ -115,7 +115,7 @@ def naive(task: Task) -> Program:
 
 
 def threads(task: Task) -> Program:
-    """Do the same with aborts from many threads."""
+    """Do the same in many threads: one for each listing, and a pool for aborts."""
     return Program([*naive(task).command, str(THREADS)])
 
 

@@ -16,7 +16,7 @@ from benchmarks.stub import Stub, World
 
 LONGEST_RUN = 1800.0
 # Whoever took longer than this is not asked again.
-LONG = 100.0
+LONG = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +147,15 @@ class _Runner:
 
 def _trouble(task: Task, cost: Cost, counters: Mapping[str, int]) -> str | None:
     """Say what was not done; the stub knows."""
-    if counters["listed"] < task.world.total:
-        return f"listed only {counters['listed']:,} of {task.world.total:,}"
-    if task.job == "clean" and counters["aborted"] != task.world.stale:
-        return f"aborted only {counters['aborted']:,} of {task.world.stale:,}"
-    return f"ended with {cost.code}: {cost.words[-60:]}" if cost.code else None
+    total, stale = task.world.total, task.world.stale
+    found = []
+    if counters["listed"] < total:
+        found.append(f"listed only {counters['listed']:,} of {total:,}")
+    if task.job == "clean" and counters["aborted"] != stale:
+        found.append(f"aborted only {counters['aborted']:,} of {stale:,}")
+    if cost.code:
+        found.append(f"ended with {cost.code}: {cost.words[-80:]}")
+    return "; ".join(found) or None
 
 
 def measure(rows: Sequence[Row], stub: Stub, rounds: int, version: Version) -> Sequence[Result]:
