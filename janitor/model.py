@@ -131,7 +131,8 @@ class Upload:
         if self.where.provider in KEYED_PROVIDERS and not self.key:
             msg = f"key must not be empty on {self.where.provider}"
             raise ValueError(msg)
-        object.__setattr__(self, "initiated", _in_utc("initiated", self.initiated))
+        if self.initiated is not None and self.initiated.tzinfo is not UTC:
+            object.__setattr__(self, "initiated", _in_utc("initiated", self.initiated))
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -274,6 +275,8 @@ def parse_time(text: str | None) -> datetime | None:
     moment = _read_time(text)
     if moment is None or moment.utcoffset() is None:
         return None
+    if moment.tzinfo is UTC:
+        return moment
     try:
         return moment.astimezone(UTC)
     except OverflowError:  # year 1 or 9999, moved over the edge by its zone
@@ -303,6 +306,8 @@ def _in_utc(name: str, moment: datetime | None) -> datetime | None:
     if moment.utcoffset() is None:
         msg = f"{name} must have a time zone; leave it None and keep the text"
         raise ValueError(msg)
+    if moment.tzinfo is UTC:
+        return moment
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:

@@ -18,6 +18,7 @@ from janitor.model import (
     Reason,
     Upload,
     Verdict,
+    earlier,
     is_naive_time,
     later,
 )
@@ -25,6 +26,9 @@ from janitor.model import (
 FLOOR = timedelta(hours=24)
 FUTURE_TOLERANCE = timedelta(minutes=5)
 DEFAULT_RULE = "default"
+
+# What knowing the parts may turn into stale.
+_WANTING = frozenset({Reason.STALE, Reason.ACTIVITY_UNKNOWN})
 
 # Where waiting alone never leads to an abort.
 _IN_VAIN = frozenset(
@@ -84,21 +88,51 @@ def judge(
     The first keeping answer among all rules that might apply is returned, with
     the latest `eligible_at` of them all.
     """
-    decisions = _possible_decisions(upload, policy, now, activity)
-    decision = next((d for d in decisions if d.verdict is Verdict.KEEP), decisions[0])
-    return replace(decision, eligible_at=_latest([d.eligible_at for d in decisions]))
+    return _agreed(_possible_decisions(upload, policy, now, activity))
+
+
+def first_look(upload: Upload, policy: Policy, now: datetime) -> Decision | None:
+    """Judge by the listing alone; None if knowing its parts could make the upload stale."""
+    decisions = _possible_decisions(upload, policy, now, None)
+    if any(decision.reason in _WANTING for decision in decisions):
+        return None
+    return _agreed(decisions)
 
 
 def may_be_stale(upload: Upload, policy: Policy, now: datetime) -> bool:
     """Whether knowing its parts could make the upload stale: is asking the provider worth it?"""
-    wanting = (Reason.STALE, Reason.ACTIVITY_UNKNOWN)
-    return any(d.reason in wanting for d in _possible_decisions(upload, policy, now, None))
+    return first_look(upload, policy, now) is None
+
+
+def always_young(provider: str, policy: Policy, now: datetime) -> tuple[datetime, datetime] | None:
+    """Give the span of dates, both ends included, in which every upload is young.
+
+    None where a rule that keeps might give another reason. Most uploads of a
+    busy store are in it, and need no closer look.
+    """
+    if any(rule.keep for rule in policy.rules):
+        return None
+    least = min(terms.stale_after for terms in _all_terms(policy))
+    plausible = EARLIEST_PLAUSIBLE[provider] + timedelta.resolution
+    return max(plausible, earlier(now, least)), later(now, FUTURE_TOLERANCE)
 
 
 def idle_threshold(upload: Upload, policy: Policy, size: int | None = None) -> timedelta | None:
     """How long without a part is long enough, under the strictest rule that might apply."""
     idles = [terms.idle_for for terms in possible_terms(upload, policy, size)]
     return max((idle for idle in idles if idle is not None), default=None)
+
+
+def _all_terms(policy: Policy) -> list[Terms]:
+    return [*(_terms_of(rule, policy) for rule in policy.rules), _default_terms(policy)]
+
+
+def _agreed(decisions: Sequence[Decision]) -> Decision:
+    """Take the first answer that keeps, and the latest instant of them all."""
+    decision = next((d for d in decisions if d.verdict is Verdict.KEEP), decisions[0])
+    if len(decisions) == 1:
+        return decision
+    return replace(decision, eligible_at=_latest([d.eligible_at for d in decisions]))
 
 
 def _possible_decisions(
@@ -118,9 +152,13 @@ def possible_terms(upload: Upload, policy: Policy, size: int | None) -> list[Ter
             found.append(_terms_of(rule, policy))
         if answer is Ternary.YES:
             return found
-    stale_after = max(policy.stale_after, policy.minimum_age)
-    found.append(Terms(DEFAULT_RULE, keep=False, stale_after=stale_after, idle_for=policy.idle_for))
+    found.append(_default_terms(policy))
     return found
+
+
+def _default_terms(policy: Policy) -> Terms:
+    stale_after = max(policy.stale_after, policy.minimum_age)
+    return Terms(DEFAULT_RULE, keep=False, stale_after=stale_after, idle_for=policy.idle_for)
 
 
 def _terms_of(rule: Rule, policy: Policy) -> Terms:

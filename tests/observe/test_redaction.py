@@ -3,7 +3,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from janitor.observe import redaction
 from janitor.observe.redaction import redact, redact_url, redacted, scrub
 
 SIGNATURE = "fe5f80f77d5fa3beca038a248ff027d0445342fe2855ddc963176630326f1024"
@@ -129,3 +132,40 @@ def test_what_a_url_says_in_public_is_no_secret(url: str) -> None:
     redact_url(url)
 
     assert "kestrel" == redacted("kestrel")
+
+
+FRAGMENTS = [
+    *(
+        "Authorization",
+        "proxy-authorization",
+        "AWS4-HMAC-SHA256 ",
+        "Credential=",
+        "QS ",
+        "QS-HMAC ",
+    ),
+    *("AWS ", "Bearer ", "basic ", "X-Amz-Security-Token", "securitytoken", "Signature"),
+    *("aws_secret_access_key", "SecretAccessKey", "session_token", "SessionToken", "https", "://"),
+    *(
+        ": ",
+        "=",
+        '": "',
+        "b'",
+        "user",
+        "@",
+        "AKIDEXAMPLE1",
+        "wJalrXUtnFEMI/K7MDENG",
+        ":",
+        " ",
+        "\n",
+    ),
+]
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=8).map("".join))
+def test_a_text_that_looks_harmless_is(text: str) -> None:
+    """The quick look lets nothing pass that one of the patterns would have found."""
+    thorough = text
+    for pattern in redaction._PATTERNS:  # noqa: SLF001  # the slow way, by the same patterns
+        thorough = pattern.sub(rf"\g<1>{redaction.STARS}", thorough)
+
+    assert thorough == redacted(text)

@@ -44,7 +44,15 @@ from janitor.model import (
     Upload,
     Verdict,
 )
-from janitor.policy import Policy, Rule, idle_threshold, judge, may_be_stale
+from janitor.policy import (
+    Policy,
+    Rule,
+    always_young,
+    first_look,
+    idle_threshold,
+    judge,
+    may_be_stale,
+)
 
 END = datetime.max.replace(tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -620,3 +628,53 @@ def test_nothing_younger_than_the_minimum_is_aborted(situation: Situation) -> No
     old = upload.initiated is not None and now - upload.initiated > policy.minimum_age
 
     assert _aborts(situation) <= old
+
+
+@law
+@given(situations(), st.floats(0, 1))
+@example(STALE, 0)
+@example(STALE, 1)
+@example(STALE._replace(policy=Policy(rules=[LARGE])), 0)
+def test_in_the_span_of_the_young_everything_is_young(situation: Situation, share: float) -> None:
+    """Whatever the rules say, from its first instant to its last."""
+    upload, policy, now, _ = situation
+    span = always_young(upload.where.provider, policy, now)
+    if span is None:
+        assert any(rule.keep for rule in policy.rules)
+        return
+    first, last = span
+    if first > last:  # a threshold of nothing, before the service began
+        return
+    initiated = min(last, first + share * (last - first))
+    young = replace(upload, initiated=initiated)
+
+    assert Reason.YOUNG is judge(young, policy, now).reason
+    assert not may_be_stale(young, policy, now)
+
+
+@law
+@given(situations())
+@example(STALE)
+def test_the_span_of_the_young_has_no_larger_one(situation: Situation) -> None:
+    """Without rules, what is an instant outside is not young."""
+    upload, policy, now, _ = situation
+    plain = replace(policy, rules=())
+    span = always_young(upload.where.provider, plain, now)
+
+    assert span is not None
+    for moment in (span[0] - TICK, span[1] + TICK):
+        found = judge(replace(upload, initiated=moment), plain, now).reason
+
+        assert Reason.YOUNG is not found
+
+
+@law
+@given(situations())
+@example(STALE)
+def test_the_first_look_says_the_same_as_the_whole_judgement(situation: Situation) -> None:
+    """Where it says anything, before the parts are known."""
+    upload, policy, now, _ = situation
+    decision = first_look(upload, policy, now)
+
+    assert decision in (None, judge(upload, policy, now))
+    assert (decision is None) is may_be_stale(upload, policy, now)
