@@ -48,8 +48,8 @@ Next: janitor config init > janitor.yaml   the config to copy and edit
       janitor scan                         lists and judges; changes nothing
 """
 SERVING = """
-A daemon goes on sweeping the sandbox every minute. Look at {url}
-and, for graphs and alerts, start a Prometheus in another terminal: make prometheus
+A daemon goes on sweeping the sandbox every minute: {url}
+For graphs and alerts, start a Prometheus in another terminal: make prometheus
 Ctrl-C ends it; nothing is kept.
 """
 FAILED = "The demo did not end well: {why}"

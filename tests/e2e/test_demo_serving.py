@@ -55,3 +55,4 @@ def test_the_demo_goes_on_as_a_daemon() -> None:
     assert 'janitor_aborts_total{outcome="aborted"} 369.0' in metrics
     assert "enforce" in page
     assert f"http://127.0.0.1:{port}" in out
+    assert [] == [line for line in out.splitlines() if len(line) > 80]
