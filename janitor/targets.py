@@ -119,6 +119,8 @@ class S3Options:
 
     `finished_object_check` says whether to hold an upload whose key has a
     newer finished object: `auto` does on every store but AWS itself.
+    `transport` auto is our own way to send requests where it can do it, and
+    boto3 elsewhere; sdk is boto3 always.
     `listing` says whether a large bucket may be listed by several requests at
     once: `auto` does on AWS itself, and `parallel` vouches for the order of the
     store's keys and for its markers.
@@ -132,6 +134,7 @@ class S3Options:
     expected_owner: str | None = None
     request_payer: bool = False
     finished_object_check: Literal["auto", "always", "never"] = "auto"
+    transport: Literal["auto", "sdk"] = "auto"
     listing: Literal["auto", "parallel", "sequential"] = "auto"
 
 

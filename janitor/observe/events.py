@@ -29,13 +29,17 @@ class SweepStarted:
 
 @dataclass(frozen=True, slots=True)
 class TargetOpened:
-    """Who we are at a target: the account is None where nobody could be asked."""
+    """Who we are at a target: the account is None where nobody could be asked.
+
+    `transport` is what sends the requests: the provider's SDK, or our own wire.
+    """
 
     target: str
     provider: str
     endpoint: str
     region: str | None
     account: str | None
+    transport: str = "sdk"
 
 
 @dataclass(frozen=True, slots=True)

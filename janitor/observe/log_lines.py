@@ -99,9 +99,9 @@ class LogObserver:
     def _detail(self, event: _Detail) -> None:
         facts: dict[str, Any]
         match event:
-            case TargetOpened(target, provider, endpoint, region, account):
+            case TargetOpened(target, provider, endpoint, region, account, transport):
                 facts = {"target": target, "provider": provider, "endpoint": endpoint}
-                facts |= {"region": region, "account": account}
+                facts |= {"region": region, "account": account, "transport": transport}
                 self._log.info("target.opened", **_told(facts))
             case ContainerListed(where):
                 self._log.debug("container.listed", **_place(where))

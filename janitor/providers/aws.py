@@ -120,8 +120,16 @@ def connect(service: str, access: Access, allow: Allow, **options: Any) -> Any:
     `options` go into botocore's Config. Raises Denied when the credentials
     that the config names cannot be found.
     """
+    return connect_in_session(service, access, allow, **options)[0]
+
+
+def connect_in_session(
+    service: str, access: Access, allow: Allow, **options: Any
+) -> tuple[Any, boto3.Session]:
+    """Make a client as `connect` does; give its session too, which has its credentials."""
     with _MAKING, errors_of("connect", Codes(frozenset(), frozenset())):
-        client = _session(access).client(
+        session = _session(access)
+        client = session.client(
             service,
             endpoint_url=access.reach.endpoint_url,
             verify=access.reach.ca_file,
@@ -134,7 +142,7 @@ def connect(service: str, access: Access, allow: Allow, **options: Any) -> Any:
     client.meta.events.register(f"before-parse.{service}", _require_whole)
     client.meta.events.register_first(f"before-send.{service}", functools.partial(_guard, allow))
     client.meta.events.register(f"before-call.{service}", _forbid_redirect)
-    return client
+    return client, session
 
 
 def _config(access: Access, **options: Any) -> Config:
@@ -145,13 +153,14 @@ def _config(access: Access, **options: Any) -> Config:
         read_timeout=execution.read_timeout.total_seconds(),
         max_pool_connections=execution.connections,
         ignore_configured_endpoint_urls=True,
-        proxies=_proxies(access.reach),
+        proxies=proxies_of(access.reach),
         user_agent_extra=f"upload-janitor/{__version__}",
         **options,
     )
 
 
-def _proxies(reach: Reach) -> dict[str, str] | None:
+def proxies_of(reach: Reach) -> dict[str, str] | None:
+    """Give the proxies by scheme; None means those of the environment."""
     if reach.proxy_url is not None:
         return {"http": reach.proxy_url, "https": reach.proxy_url}
     # None makes botocore look into the environment, {} does not.
@@ -209,9 +218,14 @@ def _require_whole(response_dict: Mapping[str, Any], operation_model: Any, **_: 
 
 
 def _guard(allow: Allow, request: Any, **_: Any) -> None:
-    if not allow(request.method, request.url):
-        path = request.url.partition("?")[0]
-        message = f"refused to send {request.method} {path}: it is not what was meant"
+    require_allowed(allow, request.method, request.url)
+
+
+def require_allowed(allow: Allow, method: str, url: str) -> None:
+    """Raise Refused unless a request is one that may be sent."""
+    if not allow(method, url):
+        path = url.partition("?")[0]
+        message = f"refused to send {method} {path}: it is not what was meant"
         raise Refused(message, code="guard")
 
 
@@ -270,7 +284,8 @@ def _translated(verb: str, error: botocore.exceptions.ClientError, codes: Codes)
     code = _code(error)
     metadata = error.response.get("ResponseMetadata", {})
     status = metadata.get("HTTPStatusCode")
-    said = error.response.get("Error", {}).get("Message", "")
+    # An element that is there and empty is None.
+    said = error.response.get("Error", {}).get("Message") or ""
     message = f"{verb}: {code}: {said}"
     facts: dict[str, Any] = {"code": code, "status": status}
     facts["request_id"] = metadata.get("RequestId") or None

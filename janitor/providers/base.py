@@ -77,11 +77,15 @@ class ContainersPage:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who we are at a target: the account (None: unknown), the address and the region."""
+    """Who we are at a target: the account (None: unknown), the address and the region.
+
+    `transport` is what sends the requests: the provider's SDK, or our own wire.
+    """
 
     endpoint: str = ""
     region: str | None = None
     account: str | None = None
+    transport: str = "sdk"
 
 
 class Reader(Protocol):

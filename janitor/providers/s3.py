@@ -1,9 +1,11 @@
-"""S3 buckets, and buckets of S3-compatible stores, over boto3."""
+"""S3 buckets, and buckets of S3-compatible stores, over a wire of our own or over boto3."""
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
@@ -15,7 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from janitor.errors import Unexpected, WrongIdentity
 from janitor.model import ContainerRef, Part, Upload, parse_time
-from janitor.providers import aws
+from janitor.providers import aws, s3_transport
 from janitor.providers.base import (
     ContainersPage,
     Identity,
@@ -71,6 +73,7 @@ class _Clients:
             msg = f"target {target.name} is not an S3 target"
             raise TypeError(msg)
         self.options = target.options
+        self.transport = s3_transport.chosen(target.options, target.containers)
         self._execution = execution
         self._allow = allow
         self._making = threading.Lock()
@@ -114,14 +117,18 @@ class _Clients:
             self._clients.clear()
 
     def _connect(self, region: str | None) -> Any:
-        options = self.options
-        return aws.connect(
+        options, access = self.options, self.access(region)
+        client, session = aws.connect_in_session(
             "s3",
-            self.access(region),
+            access,
             self._allow,
             signature_version=options.signature_version,
             s3={"addressing_style": options.addressing},
         )
+        if self.transport == s3_transport.SDK:
+            return client
+        guard = functools.partial(aws.require_allowed, self._allow)
+        return s3_transport.faster(client, session, access, guard)
 
     def access(self, region: str | None) -> aws.Access:
         """Say whom to be and where."""
@@ -170,7 +177,8 @@ class S3Connection:
         options, meta = self._clients.options, self._clients.of(None).meta
         access = self._clients.access(options.region)
         expected = options.identity.caller_account
-        return aws.identify(access, str(meta.endpoint_url), meta.region_name, expected)
+        found = aws.identify(access, str(meta.endpoint_url), meta.region_name, expected)
+        return replace(found, transport=self._clients.transport)
 
     def list_containers(self, marker: Marker | None) -> ContainersPage:
         """List one page of the account's buckets, and learn their regions."""

@@ -9,7 +9,13 @@ from types import TracebackType
 from typing import Self, cast
 
 from janitor.model import UploadResult
-from janitor.observe.events import Event, SweepFinished, SweepStarted, UploadFinished
+from janitor.observe.events import (
+    Event,
+    SweepFinished,
+    SweepStarted,
+    TargetOpened,
+    UploadFinished,
+)
 from janitor.report.rows import Report, UploadRow, container_row, sweep_row, upload_row
 from janitor.report.spool import Spool
 
@@ -30,6 +36,7 @@ class Recorder:
         self._spool = Spool(memory)
         self._started_at: datetime | None = None
         self._finished: SweepFinished | None = None
+        self._transports: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
         """Keep what a report needs of the event; never raises."""
@@ -38,6 +45,8 @@ class Recorder:
                 self._record(result)
             case SweepStarted():
                 self._started_at = event.at
+            case TargetOpened():
+                self._transports[event.target] = event.transport
             case SweepFinished():
                 self._finished = event
             case _:
@@ -82,7 +91,7 @@ class Recorder:
         targets = sorted(self._finished.results, key=lambda result: result.where)
         return Report(
             sweep_row(self._finished, self.lost),
-            [container_row(result) for result in targets],
+            [container_row(r, self._transports.get(r.where.target)) for r in targets],
             self.uploads,
         )
 

@@ -31,7 +31,11 @@ class SweepRow(TypedDict):
 
 
 class ContainerRow(TypedDict):
-    """One container; counts as in `ContainerResult`."""
+    """One container; counts as in `ContainerResult`.
+
+    `transport` is what sent the requests: the provider's SDK, or our own wire;
+    None where the target could not be opened.
+    """
 
     target: str
     provider: str
@@ -51,6 +55,7 @@ class ContainerRow(TypedDict):
     bytes_freed: int
     oldest_initiated: str | None
     duration_seconds: float
+    transport: str | None
     error: str | None
 
 
@@ -113,7 +118,7 @@ def sweep_row(finished: SweepFinished, uploads_lost: int = 0) -> SweepRow:
     return row
 
 
-def container_row(result: ContainerResult) -> ContainerRow:
+def container_row(result: ContainerResult, transport: str | None = None) -> ContainerRow:
     """Describe what became of one container."""
     duration = result.finished_at - result.started_at
     return ContainerRow(
@@ -136,6 +141,7 @@ def container_row(result: ContainerResult) -> ContainerRow:
         oldest_initiated=_utc_or_none(result.oldest_initiated),
         # A clock that was put back must not make a duration below nothing.
         duration_seconds=round(max(0.0, duration.total_seconds()), 3),
+        transport=transport,
         error=result.error,
     )
 

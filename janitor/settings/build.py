@@ -186,6 +186,7 @@ def _options(section: TargetSection, credentials: Credentials | None, base: Path
                 "expected_owner",
                 "request_payer",
                 "finished_object_check",
+                "transport",
                 "listing",
             )
             return S3Options(reach=reach, identity=identity, **_only(section, names))

@@ -51,6 +51,7 @@ _FOREIGN = {
     ("glacier", "prefix"): "Glacier's uploads have no key, so no prefix: use vaults, or a rule",
     ("glacier", "finished_object_check"): "Glacier's archives are never overwritten: remove it",
     ("glacier", "addressing"): "Glacier has one form of address: remove the key",
+    ("glacier", "transport"): "Glacier is always asked by boto3: remove the key",
     ("glacier", "listing"): "Glacier lists vaults in one way only: remove the key",
     ("s3", "vaults"): "S3 has buckets: say buckets",
     ("s3", "zone"): "S3 has regions: say region",
@@ -60,6 +61,7 @@ _FOREIGN = {
     ("s3", "protocol"): "say endpoint_url",
     ("qingstor", "vaults"): "QingStor has buckets: say buckets",
     ("qingstor", "region"): "QingStor has zones: say zone",
+    ("qingstor", "transport"): "QingStor is always asked by its own SDK: remove the key",
     ("qingstor", "listing"): "QingStor lists buckets in one way only: remove the key",
     ("qingstor", "profile"): "QingStor has no profiles: say access_key_id",
 }

@@ -120,6 +120,7 @@ def _options(target: Target) -> dict[str, Any]:
                 "expected_owner": options.expected_owner,
                 "request_payer": options.request_payer,
                 "finished_object_check": options.finished_object_check,
+                "transport": options.transport,
                 "listing": options.listing,
             }
             return own_s3 | _identity(options.identity) | _reach(options.reach, http=http)

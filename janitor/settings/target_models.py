@@ -170,6 +170,11 @@ class S3Model(AwsModel):
         "Look for a newer finished object before each abort; auto: on every store but AWS itself",
         "auto",
     )
+    transport: Annotated[
+        Literal["auto", "sdk"] | None, choice("say auto or sdk", "auto", "sdk")
+    ] = optional(
+        "What sends the requests; auto: our own fast way where it can, sdk: boto3 always", "auto"
+    )
     listing: Annotated[
         Literal["auto", "parallel", "sequential"] | None,
         choice("say auto, parallel or sequential", "auto", "parallel", "sequential"),

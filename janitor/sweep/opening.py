@@ -71,9 +71,7 @@ class Opener:
             trouble.fail(error)
             crashed(self.run, where, error)
             return Opened(job, trouble)
-        names = (job.target.name, job.target.provider)
-        told = TargetOpened(*names, identity.endpoint, identity.region, identity.account)
-        self.run.tell(told)
+        self.run.tell(_told(job, identity))
         return Opened(job, trouble, connection, identity)
 
     def _identity(self, where: ContainerRef, connection: Connection) -> Identity:
@@ -125,6 +123,11 @@ class Opener:
                     " its grace starts again, and this run only plans there"
                 )
             )
+
+
+def _told(job: Job, found: Identity) -> TargetOpened:
+    names = (job.target.name, job.target.provider)
+    return TargetOpened(*names, found.endpoint, found.region, found.account, found.transport)
 
 
 def target_deadline(run: Run, whole: Deadline) -> Deadline:

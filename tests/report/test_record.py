@@ -64,7 +64,9 @@ def test_a_report_has_the_run_and_its_containers_sorted() -> None:
 
     results = sorted(finished.results, key=lambda result: result.where)  # type: ignore[union-attr]
     assert sweep_row(finished) == report.sweep  # type: ignore[arg-type]
-    assert [container_row(result) for result in results] == report.targets
+    transports = {"archive": "sdk", "lake": "wire", "media": None}
+    expected = [container_row(result, transports[result.where.target]) for result in results]
+    assert expected == report.targets
 
 
 def test_there_is_no_report_of_a_sweep_that_has_not_finished() -> None:

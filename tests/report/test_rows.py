@@ -205,9 +205,10 @@ def test_a_container_row_says_everything_in_the_words_of_the_design() -> None:
         "bytes_freed": 5,
         "oldest_initiated": "2026-11-20T05:00:00.000Z",
         "duration_seconds": 1.235,
+        "transport": "wire",
         "error": "no",
     }
-    actual = container_row(result)
+    actual = container_row(result, "wire")
 
     assert (list(expected), expected) == (list(actual), dict(actual))
     assert ["active", "young"] == list(actual["kept"])

@@ -108,6 +108,7 @@ targets:
     buckets: [uploads]
     finished_object_check: never
     listing: parallel
+    transport: sdk
     price_per_gib_month: 0
     unsafe_min_age: 1h
     policy: {stale_after: 2h, idle_for: off, grace: 0}
@@ -220,6 +221,7 @@ def test_a_full_config_means_exactly_this(load_text: Load, tmp_path: Path) -> No
                     addressing="path",
                     finished_object_check="never",
                     listing="parallel",
+                    transport="sdk",
                 ),
                 Policy(
                     stale_after=timedelta(hours=2),

@@ -93,6 +93,7 @@ CONFIGS = {
     ),
     "finished objects": f"version: 1\n{LAKE}    finished_object_check: always\n",
     "listing": f"version: 1\n{LAKE}    listing: sequential\n",
+    "transport": f"version: 1\n{LAKE}    transport: sdk\n",
     "rules of one": f"version: 1\n{LAKE}    policy: {{rules: [{RULE.format('a', 'b')}]}}\n",
     "rules of two": (
         f"version: 1\npolicy: {{rules: [{RULE.format('c', '**')}]}}\n{LAKE}"

@@ -24,6 +24,7 @@ from janitor.observe.events import (
     PageListed,
     SweepFinished,
     SweepStarted,
+    TargetOpened,
     UploadFinished,
 )
 
@@ -109,6 +110,8 @@ def events_of(
     )
     return [
         SweepStarted("01JD3W8Q", mode, NOW, 3),
+        TargetOpened("archive", "glacier", "https://glacier.example", None, None),
+        TargetOpened("lake", "s3", "https://s3.example", "eu-west-1", None, "wire"),
         PageListed(ARCHIVE, 3),
         *(ContainerListed(result.where) for result in containers),
         *(UploadFinished(result) for result in uploads),

@@ -1,0 +1,89 @@
+"""Sends requests over connections that stay open, and takes whole replies; libcurl does the work.
+
+Nothing is done that was not asked for: no redirects, no cookies, no netrc, no
+proxies of the environment, no second sending of a request whose reply was
+lost, no decoding, and no protocol but HTTP/1.1 over TCP or TLS.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+from janitor.errors import Refused
+from janitor.wire.line import Line, Reply, Way
+
+Guard = Callable[[str, str], object]
+
+_UNSAFE = frozenset('"#<>\\^`{|}').union(map(chr, range(33)), "\x7f")
+
+
+class Wire:
+    """Sends requests that a guard allows; safe to use from many threads.
+
+    `guard(method, url)` is asked about the very URL that goes out, and raises
+    where it must not.
+    """
+
+    def __init__(self, way: Way, guard: Guard) -> None:
+        self._way, self._guard = way, guard
+        self._lock = threading.Lock()
+        # By origin; that which was used last is at the end.
+        self._idle: OrderedDict[str, list[Line]] = OrderedDict()
+        self._resting = 0
+        self._closed = False
+
+    def send(self, method: str, url: str, headers: Iterable[str]) -> Reply:
+        """Send a request without a body; headers as `name: value`.
+
+        Raises what botocore raises for the same trouble: EndpointConnectionError,
+        ConnectTimeoutError, ReadTimeoutError, SSLError, ProxyConnectionError,
+        ConnectionClosedError or another HTTPClientError.
+        """
+        if not url.isascii() or not _UNSAFE.isdisjoint(url):
+            message = f"refused to send {method}: something in its address is not encoded"
+            raise Refused(message, code="guard")
+        self._guard(method, url)
+        origin = url[: url.index("/", len("https://"))]
+        line = self._take(origin)
+        try:
+            return line.exchange(method, url, headers)
+        finally:
+            self._give(origin, line)
+
+    def close(self) -> None:
+        """Close what is idle now, and everything else as soon as it is."""
+        with self._lock:
+            self._closed = True
+            resting = [line for lines in self._idle.values() for line in lines]
+            self._idle.clear()
+            self._resting = 0
+        for line in resting:
+            line.close()
+
+    def _take(self, origin: str) -> Line:
+        with self._lock:
+            if origin in self._idle:
+                return self._pop(origin, -1)
+            if self._resting >= self._way.connections:
+                # Turned to another origin, it keeps the authorities that it has read.
+                return self._pop(next(iter(self._idle)), 0)
+        return Line(self._way)
+
+    def _pop(self, origin: str, at: int) -> Line:
+        lines = self._idle[origin]
+        line = lines.pop(at)
+        self._resting -= 1
+        if not lines:
+            del self._idle[origin]
+        return line
+
+    def _give(self, origin: str, line: Line) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.setdefault(origin, []).append(line)
+                self._idle.move_to_end(origin)
+                self._resting += 1
+                return
+        line.close()

@@ -1,0 +1,61 @@
+"""Reads error replies of S3 into what boto3 puts into its ClientError. Pure."""
+
+from __future__ import annotations
+
+from http.client import responses
+from typing import Any, Final
+from xml.etree.ElementTree import Element
+
+from botocore.parsers import ResponseParserError
+
+from janitor.wire.line import Reply
+from janitor.wire.s3_xml import name_of, root_of
+
+_SERVER_ERROR: Final = 500
+
+
+def metadata_of(reply: Reply) -> dict[str, Any]:
+    """Give the ResponseMetadata of a reply."""
+    headers = reply.headers
+    found: dict[str, Any] = {"HTTPStatusCode": reply.status, "HTTPHeaders": dict(headers)}
+    if "x-amzn-requestid" in headers:
+        found["RequestId"] = headers["x-amzn-requestid"]
+    elif "x-amz-request-id" in headers:
+        found["RequestId"] = headers["x-amz-request-id"]
+        found["HostId"] = headers.get("x-amz-id-2", "")
+    return found | {"RetryAttempts": 0}
+
+
+def parse_error(reply: Reply) -> dict[str, Any]:
+    """Give what boto3 would make of an error reply: `Error` and `ResponseMetadata`.
+
+    Where the body tells nothing, the code is the status.
+    """
+    body = reply.body.strip()
+    generic = reply.status >= _SERVER_ERROR and body.startswith(b"<html>")
+    told = None if generic or not body else _told(reply.body)
+    if told is None:
+        told = {"Code": str(reply.status), "Message": responses.get(reply.status, "")}
+    return {"Error": told, "ResponseMetadata": metadata_of(reply)}
+
+
+def _told(body: bytes) -> dict[str, Any] | None:
+    try:
+        root = root_of(body)
+    except ResponseParserError:
+        return None
+    children = _children(root)
+    if root.tag == "Error":
+        children.pop("RequestId", None)
+        children.pop("HostId", None)
+        return children
+    # Any other document has nothing to say, but for an error within it.
+    inner = children.get("Error")
+    return {"Message": "", "Code": ""} | (inner if isinstance(inner, dict) else {})
+
+
+def _children(node: Element) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for child in node:
+        found.setdefault(name_of(child), _children(child) if len(child) else child.text)
+    return found
