@@ -38,7 +38,7 @@ from janitor.model import (
     size_of,
 )
 from janitor.observe.events import ContainerCrashed, Observer, PageListed, UploadFinished
-from janitor.policy import Policy, judge, may_be_stale
+from janitor.policy import Policy, always_young, first_look
 from janitor.providers.base import Reader
 from janitor.suspicion import PATIENCE
 
@@ -51,7 +51,8 @@ class Survey:
     """What one container's listing and its uploads' parts told.
 
     `actionable` is True only when the listing was proven complete, is believed
-    and its candidates are remembered. `outcome` is COMPLETE unless something
+    and its candidates are remembered. `young` is a span of dates that need no
+    closer look. `outcome` is COMPLETE unless something
     went wrong, which `error` tells.
     """
 
@@ -64,6 +65,7 @@ class Survey:
     error: str | None = None
     listed: int = 0
     oldest: datetime | None = None
+    young: tuple[datetime, datetime] | None = None
     bytes_waiting: int = 0
     kept: Counter[Reason] = field(default_factory=Counter)
 
@@ -92,6 +94,8 @@ class Surveyor:
     def survey(self, reader: Reader, policy: Policy, deadline: Deadline) -> Survey:
         """Survey one container; never raises, whatever the provider or a bug of ours does."""
         survey = Survey(reader.where, self.now(), reader, policy)
+        if not self.every_upload:
+            survey.young = always_young(reader.where.provider, policy, self.run_started)
         with Queue(reader.where) as candidates:
             try:
                 for upload in self._candidates(survey, deadline):
@@ -127,12 +131,18 @@ class Surveyor:
 
     def _needs_a_look(self, survey: Survey, upload: Upload) -> bool:
         survey.listed += 1
-        earliest = EARLIEST_PLAUSIBLE[upload.where.provider]
-        if upload.initiated is not None and upload.initiated > earliest:
-            survey.oldest = min(survey.oldest or upload.initiated, upload.initiated)
-        if may_be_stale(upload, survey.policy, self.run_started):
+        initiated = upload.initiated
+        if initiated is not None and initiated > EARLIEST_PLAUSIBLE[upload.where.provider]:
+            if survey.oldest is None or initiated < survey.oldest:
+                survey.oldest = initiated
+            young = survey.young
+            if young is not None and young[0] <= initiated <= young[1]:
+                survey.kept[Reason.YOUNG] += 1
+                return False
+        decision = first_look(upload, survey.policy, self.run_started)
+        if decision is None:
             return True
-        self._keep(survey, judge(upload, survey.policy, self.run_started))
+        self._keep(survey, decision)
         return False
 
     def _judge_candidates(self, survey: Survey, candidates: Queue, deadline: Deadline) -> None:
