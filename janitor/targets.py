@@ -178,12 +178,36 @@ class Target:
     price_per_gib_month: float | None = None
 
 
+# What AWS documents for each prefix of a bucket on S3, in requests a second.
+AWS_READS = 5500.0
+AWS_WRITES = 3500.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a target may be asked, in requests a second; None is unlimited.
+
+    `requests` are all of them, evenly spaced; the others are caps for each container.
+    """
+
+    requests: float | None = None
+    container_reads: float | None = None
+    container_writes: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How hard to work: requests in flight, requests a second (None: unlimited), deadlines."""
+    """How hard to work: requests in flight over all targets, rates, and deadlines.
 
-    concurrency: int = 64
+    Rates are in requests a second, None is unlimited; `requests_per_second` is
+    for each target. What one container is asked is `auto`: what AWS documents
+    for S3, and unlimited elsewhere.
+    """
+
+    concurrency: int = 256
     requests_per_second: float | None = None
+    container_reads_per_second: float | Literal["auto"] | None = "auto"
+    container_writes_per_second: float | Literal["auto"] | None = "auto"
     connect_timeout: timedelta = timedelta(seconds=5)
     read_timeout: timedelta = timedelta(seconds=60)
     target_timeout: timedelta = timedelta(hours=1)
@@ -192,10 +216,26 @@ class Execution:
 
     @property
     def listing_threads(self) -> int:
-        """How many containers are listed side by side."""
-        return min(16, self.concurrency)
+        """How many targets, and how many containers of one, are listed side by side."""
+        return min(64, self.concurrency)
 
     @property
     def connections(self) -> int:
-        """How many connections one client may need at once: every thread that there is."""
+        """How many connections one client may need at once: every thread of its target."""
         return self.concurrency + self.listing_threads
+
+    def pace(self, target: Target) -> Pace:
+        """Tell how fast a target may be asked."""
+        options = target.options
+        is_aws = isinstance(options, S3Options) and options.reach.endpoint_url is None
+
+        def of(rate: float | Literal["auto"] | None, documented: float) -> float | None:
+            if rate == "auto":
+                return documented if is_aws else None
+            return rate
+
+        return Pace(
+            self.requests_per_second,
+            of(self.container_reads_per_second, AWS_READS),
+            of(self.container_writes_per_second, AWS_WRITES),
+        )

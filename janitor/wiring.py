@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from janitor import __version__, providers
-from janitor.engine.calls import Caller, Patience, RateLimit
+from janitor.engine.calls import Caller, Patience
+from janitor.engine.flow import Flow
 from janitor.engine.memory import RunLedger
 from janitor.ledger import open_ledger
 from janitor.ledger.errors import LedgerError
@@ -101,6 +102,15 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
+def flow_of(settings: Settings) -> Flow:
+    """Make the way out for the requests of one run."""
+    execution = settings.execution
+    return Flow(
+        execution.concurrency,
+        {target.name: execution.pace(target) for target in settings.targets},
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Sweeper:
     """Runs sweeps with one configuration.
@@ -130,7 +140,7 @@ class Sweeper:
         """Sweep all targets once; raise LedgerError where the ledger cannot be used."""
         tell = fan_out((*self.observers, *more_observers))
         execution = self.settings.execution
-        caller = Caller(tell, self.stop, self.patience, RateLimit(execution.requests_per_second))
+        caller = Caller(tell, self.stop, self.patience, flow_of(self.settings))
         now = steady(self.now)
         with self._ledger() as ledger:
             run = Run(

@@ -15,7 +15,7 @@ import click
 from janitor import providers, settings
 from janitor.commands.signals import stopping
 from janitor.commands.sweep import Printing, log_to_stderr
-from janitor.engine.calls import Caller, Deadline, RateLimit
+from janitor.engine.calls import Caller, Deadline
 from janitor.engine.discover import ALL, discover
 from janitor.engine.inspect import Inspector, Pages
 from janitor.engine.tally import EXIT_INCOMPLETE, EXIT_INTERRUPTED
@@ -30,7 +30,7 @@ from janitor.report.text import counted, visible
 from janitor.settings.types import Settings
 from janitor.sweep import DAY
 from janitor.targets import Target, is_glob
-from janitor.wiring import hide_secrets, steady, utc_now
+from janitor.wiring import flow_of, hide_secrets, steady, utc_now
 
 EXIT_NOT_FOUND = 1
 NARROWEST, WIDEST = 60, 100
@@ -64,8 +64,8 @@ def run_explain(path: str, question: Question, output: str, rows: int) -> int:
     hide_secrets(loaded)
     with stopping() as stop:
         pages = Pages()
-        rate = RateLimit(loaded.execution.requests_per_second)
-        search = _Search(loaded, target, question, Caller(pages, stop.event, rate=rate), pages)
+        caller = Caller(pages, stop.event, flow=flow_of(loaded))
+        search = _Search(loaded, target, question, caller, pages)
         with _memory(loaded) as memory:
             found, listings = search.explain(memory, rows)
     _print(found, listings, search, output)

@@ -28,6 +28,7 @@ from janitor.plan import oldest_first, whole_size
 _QUEUE_BYTES = 1 << 20
 _CACHE_KIB = 8192
 _CHUNK = 500
+_ORDER = "initiated, target, provider, container, key, upload_id"
 _LARGEST = 2**63 - 1
 _LENGTH = struct.Struct("<I")
 
@@ -142,44 +143,64 @@ class Backlog:
             self._database.executemany("INSERT INTO stale VALUES (?,?,?,?,?,?,?,?)", rows)
             self._database.execute("COMMIT")
 
-    def count_by_target(self) -> Counter[str]:
-        """Count what is stale on each target."""
-        query = "SELECT target, count(*) FROM stale GROUP BY target"
+    def count_by_target(
+        self, oldest: int | None = None, *, but: Collection[str] = ()
+    ) -> Counter[str]:
+        """Count what is stale on each target, or of so many of the oldest, but not of these."""
+        rows = "stale"
+        if oldest is not None:
+            others = _names("NOT IN", but)
+            rows = f"(SELECT * FROM stale WHERE {others} ORDER BY {_ORDER} LIMIT ?)"  # noqa: S608  # our own words
+        query = f"SELECT target, count(*) FROM {rows} GROUP BY target"  # noqa: S608  # the same
+        values = [] if oldest is None else [*map(_bytes, but), oldest]
         with self._lock, _disk():
-            found = self._database.execute(query).fetchall()
+            found = self._database.execute(query, values).fetchall()
         return Counter({_text(target): count for target, count in found})
 
     def sizes(self, *, but: Collection[str] = ()) -> Iterator[int | None]:
         """Give the sizes, the oldest first, of all targets but these."""
         return (size for (size,) in self._rows("size", but))
 
+    def part(self) -> None:
+        """Make it quick to read the targets one by one, when everything was added."""
+        columns = f"target, {_ORDER.replace(' target,', '')}"
+        with self._lock, _disk():
+            self._database.execute(f"CREATE INDEX IF NOT EXISTS by_target ON stale ({columns})")
+
     def candidates(
-        self, *, but: Collection[str] = (), only: Collection[str] | None = None
+        self, *, but: Collection[str] = (), only: Collection[str] | None = None, skip: int = 0
     ) -> Iterator[Candidate]:
-        """Give all, the oldest first, of all targets but these, or of these only."""
-        for row in self._rows("target, provider, container, body", but, only):
+        """Give all but the first, the oldest first, of all targets but these, or of these only."""
+        for row in self._rows("target, provider, container, body", but, only, skip):
             target, provider, container, body = row
             where = ContainerRef(_text(target), _text(provider), _text(container))
             packed = marshal.loads(body)  # noqa: S302  # we wrote it, into a file without a name
             yield unpack_candidate(where, packed)
 
     def _rows(
-        self, columns: str, but: Collection[str], only: Collection[str] | None = None
+        self,
+        columns: str,
+        but: Collection[str],
+        only: Collection[str] | None = None,
+        skip: int = 0,
     ) -> Iterator[tuple[Any, ...]]:
         names, word = (but, "NOT IN") if only is None else (only, "IN")
-        places = ",".join("?" * len(names))
         query = (
-            f"SELECT {columns} FROM stale WHERE target {word} ({places})"  # noqa: S608  # our own words
-            " ORDER BY initiated, target, provider, container, key, upload_id"
+            f"SELECT {columns} FROM stale WHERE {_names(word, names)}"  # noqa: S608  # our own words
+            f" ORDER BY {_ORDER} LIMIT -1 OFFSET ?"
         )
         with self._lock, _disk():
-            rows = self._database.execute(query, [_bytes(name) for name in names])
+            rows = self._database.execute(query, [*map(_bytes, names), skip])
         while True:
             with self._lock, _disk():
                 batch = rows.fetchmany(_CHUNK)
             if not batch:
                 return
             yield from batch
+
+
+def _names(word: str, names: Collection[str]) -> str:
+    return f"target {word} ({','.join('?' * len(names))})"
 
 
 def _sortable(decision: Decision) -> tuple[str, bytes, bytes, bytes, bytes, bytes]:

@@ -10,13 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from janitor.engine.flow import LONGEST_RETRY_AFTER, Flow
+from janitor.engine.slots import Ticket
 from janitor.errors import DeadlineExceeded, Incomplete, Interrupted, ProviderError, Transient
 from janitor.model import ContainerRef
 from janitor.observe.events import Observer, RequestFinished, RequestRetried
 
 T = TypeVar("T")
 
-LONGEST_RETRY_AFTER = 60.0
+# How many requests may be in flight where nobody said how many.
+BUDGET = 64
+PASSED = "the deadline passed before everything was done"
 # Whoever asked for a stop waits for us.
 LONGEST_DELAY_AFTER_STOP = 2.0
 
@@ -39,25 +43,6 @@ class Deadline:
     def left(self) -> float:
         """Give the seconds that are left; negative when it has passed."""
         return self._at - time.monotonic()
-
-
-class RateLimit:
-    """Spaces the beginnings of requests evenly over all threads."""
-
-    def __init__(self, per_second: float | None) -> None:
-        self._interval = 0.0 if per_second is None else 1.0 / per_second
-        self._next = 0.0
-        self._lock = threading.Lock()
-
-    def reserve(self) -> float:
-        """Take the next free place; give the seconds to wait for it."""
-        if not self._interval:
-            return 0.0
-        with self._lock:
-            now = time.monotonic()
-            place = max(now, self._next)
-            self._next = place + self._interval
-            return place - now
 
 
 class RetryBudget:
@@ -92,7 +77,7 @@ class Caller:
     tell: Observer
     stop: threading.Event = field(default_factory=threading.Event)
     patience: Patience = field(default_factory=Patience)
-    rate: RateLimit = field(default_factory=lambda: RateLimit(None))
+    flow: Flow = field(default_factory=lambda: Flow(BUDGET))
     budget: RetryBudget = field(default_factory=RetryBudget)
 
     def call(  # noqa: PLR0913  # each is a fact about one call
@@ -117,11 +102,18 @@ class Caller:
         """
         attempt = 0
         while True:
-            self._wait(self.rate.reserve(), deadline, finish=finish)
-            if before is not None:
-                before()
+            ticket = self._turn(
+                where, operation, deadline, finish=finish, urgent=before is not None
+            )
             try:
-                result = self._once(where, operation, function)
+                if before is not None:
+                    with self.flow.lending(ticket):
+                        before()
+            except BaseException:
+                self.flow.drop(ticket)
+                raise
+            try:
+                result = self._once(ticket, where, operation, function)
             except (Transient, Incomplete) as error:
                 attempt += 1
                 if attempt >= self.patience.attempts or not self.budget.spend(where.target):
@@ -137,6 +129,35 @@ class Caller:
                 self.budget.earn(where.target)
                 return result
 
+    def _turn(
+        self, where: ContainerRef, operation: str, deadline: Deadline, *, finish: bool, urgent: bool
+    ) -> Ticket:
+        """Wait until a request may go out: for its caps and rates, and for a slot."""
+        self._wait(self.flow.cap(where, operation), deadline, finish=finish)
+        ticket = self.flow.ask(where, urgent=urgent or finish)
+        if ticket.granted and not ticket.is_guest:
+            return ticket
+        try:
+            if ticket.is_guest:
+                seconds = self.flow.place(ticket)
+            else:
+                seconds = self._queue(ticket, deadline, finish=finish)
+            self._wait(seconds, deadline, finish=finish)
+        except BaseException:
+            self.flow.drop(ticket)
+            raise
+        return ticket
+
+    def _queue(self, ticket: Ticket, deadline: Deadline, *, finish: bool) -> float:
+        """Wait for a slot; after a stop what was begun does not. Give the seconds to wait still."""
+        while not ticket.granted:
+            if finish and self.stop.is_set():
+                return self.flow.force(ticket)
+            self._check(deadline, finish=finish)
+            if not self.flow.sleep(ticket, deadline.left()):
+                raise DeadlineExceeded(PASSED, code="deadline")
+        return 0.0
+
     def _time_for_waiting(self, deadline: Deadline, *, finish: bool) -> float:
         if finish and self.stop.is_set():
             return min(deadline.left(), LONGEST_DELAY_AFTER_STOP)
@@ -146,17 +167,24 @@ class Caller:
         """Let some time pass before another look at what was begun."""
         self._wait(self._delay(attempt, None), deadline, finish=True)
 
-    def _once(self, where: ContainerRef, operation: str, function: Callable[[], T]) -> T:
+    def _once(
+        self, ticket: Ticket, where: ContainerRef, operation: str, function: Callable[[], T]
+    ) -> T:
         begun = time.perf_counter()
-        code: str | None = "crashed"
         try:
             result = function()
-            code = None
         except ProviderError as error:
-            code = error.code
+            seconds = time.perf_counter() - begun
+            self.flow.leave(ticket, operation, seconds, error)
+            self.tell(RequestFinished(where, operation, seconds, error.code))
             raise
-        finally:
-            self.tell(RequestFinished(where, operation, time.perf_counter() - begun, code))
+        except BaseException:
+            self.flow.drop(ticket)
+            self.tell(RequestFinished(where, operation, time.perf_counter() - begun, "crashed"))
+            raise
+        seconds = time.perf_counter() - begun
+        self.flow.leave(ticket, operation, seconds, None)
+        self.tell(RequestFinished(where, operation, seconds))
         return result
 
     def _delay(self, attempt: int, error: ProviderError | None) -> float:
@@ -166,14 +194,17 @@ class Caller:
         return max(jittered, min(asked or 0.0, LONGEST_RETRY_AFTER))
 
     def _wait(self, seconds: float, deadline: Deadline, *, finish: bool) -> None:
-        allowed = min(seconds, max(0.0, deadline.left()))
-        if seconds > 0 and finish and self.stop.is_set():
-            time.sleep(allowed)
-        elif seconds > 0:
-            self.stop.wait(allowed)
-        if self.stop.is_set() and not finish:
+        if seconds > 0:
+            allowed = min(seconds, max(0.0, deadline.left()))
+            if finish and self.stop.is_set():
+                time.sleep(allowed)
+            else:
+                self.stop.wait(allowed)
+        self._check(deadline, finish=finish)
+
+    def _check(self, deadline: Deadline, *, finish: bool) -> None:
+        if not finish and self.stop.is_set():
             message = "a stop was asked for"
             raise Interrupted(message)
         if deadline.left() <= 0:
-            message = "the deadline passed before everything was done"
-            raise DeadlineExceeded(message, code="deadline")
+            raise DeadlineExceeded(PASSED, code="deadline")

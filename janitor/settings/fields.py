@@ -101,6 +101,17 @@ def rate(value: object) -> float:
     return float(value)
 
 
+def rate_or_auto(value: object) -> float | str:
+    """Read a number of requests a second, or `auto` for what is known of the store."""
+    if value == "auto":
+        return "auto"
+    try:
+        return rate(value)
+    except Unusable as error:
+        msg = f"{error}, or auto"
+        raise Unusable(msg) from None
+
+
 def _is_positive(value: float) -> bool:
     # A whole number of a thousand digits is no float any more.
     return 0 < value <= quantities.LARGEST and math.isfinite(value)
@@ -290,6 +301,10 @@ Listen = Annotated[tuple[str, int] | None, Read(listen, _pattern_json(".+:[0-9]{
 Account = Annotated[str | None, Read(account, _pattern_json(ACCOUNT))]
 AccountOrOwn = Annotated[str | None, Read(account_or_own, _pattern_json(f"-|{ACCOUNT}"))]
 Rate = Annotated[float | None, Read(rate, {"type": "number", "exclusiveMinimum": 0})]
+RateOrAuto = Annotated[
+    float | str | None,
+    Read(rate_or_auto, {"anyOf": [{"const": "auto"}, {"type": "number", "exclusiveMinimum": 0}]}),
+]
 Version = Annotated[int, Read(version, {"const": 1})]
 Ledger = Annotated[str | None, Read(ledger_url.read, _LEDGER)]
 NotYet = Annotated[None, Read(not_yet, _NOTHING)]

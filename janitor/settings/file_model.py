@@ -12,6 +12,7 @@ from janitor.settings.fields import (
     Ledger,
     NotYet,
     Rate,
+    RateOrAuto,
     Share,
     ShortTime,
     Size,
@@ -63,8 +64,23 @@ class LimitsModel(Section):
 class ExecutionModel(Section):
     """How hard to work, and when to give up."""
 
-    concurrency: Annotated[int | None, number(1, 1024)] = optional("Requests in flight at once", 64)
-    requests_per_second: Rate | None = optional("Most requests a second; null is unlimited")
+    concurrency: Annotated[int | None, number(1, 1024)] = optional(
+        "Most requests in flight at once, to all targets together; each gets as many as it bears",
+        256,
+    )
+    requests_per_second: Rate | None = optional(
+        "Most requests a second to each target, evenly spaced; null is unlimited"
+    )
+    container_reads_per_second: RateOrAuto | None = optional(
+        "Most reads a second of each bucket or vault; auto: 5500 on S3 of AWS, as documented, and "
+        "unlimited elsewhere; null is unlimited",
+        "auto",
+    )
+    container_writes_per_second: RateOrAuto | None = optional(
+        "Most aborts a second in each bucket or vault; auto: 3500 on S3 of AWS, as documented, and "
+        "unlimited elsewhere; null is unlimited",
+        "auto",
+    )
     backend: Annotated[
         Literal["threads"] | None,
         choice("must be threads: there is no other backend in this version", "threads"),

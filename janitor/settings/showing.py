@@ -73,16 +73,21 @@ def _schedule(schedule: Schedule) -> dict[str, Any]:
 
 
 def _execution(execution: Execution) -> dict[str, Any]:
-    rate = execution.requests_per_second
     return {
         "concurrency": execution.concurrency,
-        "requests_per_second": Noted(None, "unlimited") if rate is None else rate,
+        "requests_per_second": _rate(execution.requests_per_second),
+        "container_reads_per_second": _rate(execution.container_reads_per_second),
+        "container_writes_per_second": _rate(execution.container_writes_per_second),
         "backend": execution.backend,
         "connect_timeout": write_duration(execution.connect_timeout, _SHORT),
         "read_timeout": write_duration(execution.read_timeout, _SHORT),
         "target_timeout": write_duration(execution.target_timeout, _SHORT),
         "run_timeout": write_duration(execution.run_timeout, _SHORT),
     }
+
+
+def _rate(rate: float | str | None) -> Any:
+    return Noted(None, "unlimited") if rate is None else rate
 
 
 def _target(target: Target, common: int) -> dict[str, Any]:

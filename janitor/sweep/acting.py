@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor as Threads
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -12,9 +11,10 @@ from typing import TypeAlias
 from janitor.engine.act import Executor
 from janitor.engine.activity import Checker
 from janitor.engine.calls import Deadline
+from janitor.engine.crew import Crew, Lane
 from janitor.engine.discover import ALL
 from janitor.engine.packing import Candidate
-from janitor.engine.pool import bounded_map
+from janitor.engine.pool import as_completed
 from janitor.engine.survey import Survey
 from janitor.engine.tally import Tally
 from janitor.errors import JanitorError
@@ -28,13 +28,12 @@ from janitor.sweep.run import Job, Run
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Acts for one run; `stack` closes what can abort, `window` bounds what is in flight."""
+    """Acts for one run; `stack` closes what can abort."""
 
     run: Run
     stack: ExitStack
     deadline: Deadline
-    requests: Threads
-    window: int
+    crew: Crew
 
     def act(
         self,
@@ -55,19 +54,28 @@ class Actor:
         self, allotment: Allotment, planner: Planner, hands: _Hands
     ) -> Iterator[UploadResult]:
         """Carry out the plan, the oldest first; then tell what is left for another run."""
-        stale = planner.chosen.candidates(but=allotment.tripped)
-        chosen = islice(stale, allotment.count)
         if hands.can_act:
-            yield from bounded_map(self.requests, hands.carry_out, hands.ready(chosen), self.window)
-        else:
-            for candidate in chosen:
-                yield UploadResult(candidate.decision, Outcome.WITHHELD)
+            streams = self._streams(allotment, planner, hands)
+            yield from as_completed(hands.carry_out, streams, self.crew.window)
+        done = allotment.count if hands.can_act else 0
+        stale = planner.chosen.candidates(but=allotment.tripped, skip=done)
+        for candidate in islice(stale, allotment.count - done):
+            yield UploadResult(candidate.decision, Outcome.WITHHELD)
         for candidate in chain(stale, planner.chosen.candidates(only=allotment.tripped)):
             deferred = replace(candidate.decision, verdict=Verdict.KEEP, reason=Reason.LIMIT)
             yield UploadResult(deferred)
         for candidate in planner.left_out.candidates():
             withheld = Outcome.WITHHELD if candidate.decision.verdict is Verdict.ABORT else None
             yield UploadResult(candidate.decision, withheld)
+
+    def _streams(
+        self, allotment: Allotment, planner: Planner, hands: _Hands
+    ) -> Iterator[tuple[Lane, Iterator[tuple[Candidate, _Hand | None]]]]:
+        """Give each target's part of the plan, so that one that hangs does not stop the others."""
+        for target, count in sorted(allotment.shares.items()):
+            where = ContainerRef(target, hands.provider(target), ALL)
+            oldest = islice(planner.chosen.candidates(only={target}), count)
+            yield self.crew.requests(where), hands.ready(oldest)
 
     def _count(self, result: UploadResult, survey: Survey, tally: Tally) -> None:
         decision = result.decision
@@ -96,6 +104,10 @@ class _Hands:
         self._aborters: dict[str, Aborter | str] = {}
         self._hands: dict[ContainerRef, _Hand] = {}
         self.can_act = any(job.aborter is not None for job in jobs)
+
+    def provider(self, target: str) -> str:
+        """Give the provider of a target."""
+        return self._jobs[target].target.provider
 
     def ready(self, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, _Hand | None]]:
         """Give each upload with what can abort it; None where nothing may."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import chain
 
 from janitor.engine.calls import Deadline
+from janitor.engine.crew import Crew
 from janitor.engine.discover import discover
+from janitor.engine.pool import as_completed
 from janitor.engine.survey import Survey, Surveyor
 from janitor.errors import JanitorError
 from janitor.model import TargetOutcome
@@ -15,39 +18,56 @@ from janitor.observe.events import ContainerListed
 from janitor.providers.base import Reader
 from janitor.sweep.opening import Opened, crashed, target_deadline
 from janitor.sweep.run import Run
-from janitor.targets import Target, is_glob
+from janitor.targets import is_glob
 
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Lists and judges for one run; `listings` are the threads, one for each container."""
+    """Lists and judges for one run.
+
+    `guides` are threads, one for each target; its containers are then listed by
+    threads of its own. `surveyors` makes what judges with the help of others.
+    """
 
     run: Run
     deadline: Deadline
-    listings: Executor
-    surveyor: Surveyor
+    guides: Executor
+    crew: Crew
+    surveyors: Callable[[Executor], Surveyor]
 
     def survey_all(self, targets: Sequence[Opened]) -> list[Survey]:
         """Survey every container of every target; what cannot be found is a survey, too."""
-        found = list(self.listings.map(self._find, targets))
-        readers = [pair for pairs, _ in found for pair in pairs]
-        surveys = [survey for _, failed in found for survey in failed]
-        surveys.extend(self.listings.map(self._survey, readers))
-        return sorted(surveys, key=lambda survey: survey.where)
+        found = self.guides.map(self._survey_target, targets)
+        return sorted(chain.from_iterable(found), key=lambda survey: survey.where)
 
-    def _find(self, opened: Opened) -> tuple[list[tuple[Reader, Target]], list[Survey]]:
+    def _survey_target(self, opened: Opened) -> list[Survey]:
+        target = opened.job.target
+        readers, surveys = self._find(opened)
+        surveyor = self.surveyors(self.crew.requests(opened.trouble.where))
+
+        def survey(reader: Reader) -> Survey:
+            deadline = target_deadline(self.run, self.deadline)
+            surveyed = surveyor.survey(reader, target.policy, deadline)
+            self.run.tell(ContainerListed(surveyed.where))
+            return surveyed
+
+        listings = self.crew.listings(opened.trouble.where)
+        surveys.extend(as_completed(survey, [(listings, readers)], self.crew.window))
+        return surveys
+
+    def _find(self, opened: Opened) -> tuple[list[Reader], list[Survey]]:
         """Find the containers of one target; where that fails, its exact names still count."""
         target, trouble, connection = opened.job.target, opened.trouble, opened.connection
-        readers: list[tuple[Reader, Target]] = []
+        readers: list[Reader] = []
         if connection is None:
             return readers, [trouble]
         names = {name for name in target.containers if not is_glob(name)}
         try:
-            readers = [(connection.reader(name), target) for name in sorted(names)]
+            readers = [connection.reader(name) for name in sorted(names)]
             if len(names) < len(target.containers):
                 deadline = target_deadline(self.run, self.deadline)
                 globbed = discover(target, connection, self.run.caller, deadline)
-                readers += [(connection.reader(n), target) for n in globbed if n not in names]
+                readers += [connection.reader(name) for name in globbed if name not in names]
                 if not globbed:
                     trouble.outcome = TargetOutcome.INCOMPLETE
                     trouble.error = f"no container matches {', '.join(target.containers)}"
@@ -57,10 +77,3 @@ class Finder:
             trouble.fail(error)
             crashed(self.run, trouble.where, error)
         return readers, [trouble] if trouble.error is not None else []
-
-    def _survey(self, pair: tuple[Reader, Target]) -> Survey:
-        reader, target = pair
-        deadline = target_deadline(self.run, self.deadline)
-        survey = self.surveyor.survey(reader, target.policy, deadline)
-        self.run.tell(ContainerListed(survey.where))
-        return survey

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from fractions import Fraction
@@ -24,9 +24,13 @@ DAY = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
-    """What the limits leave of all that is stale: the oldest `count`, beyond tripped targets."""
+    """What the limits leave of all that is stale: the oldest `count`, beyond tripped targets.
+
+    `shares` says how many of them are of each target.
+    """
 
     count: int
+    shares: Mapping[str, int]
     tripped: Mapping[str, Fraction]
 
 
@@ -67,7 +71,18 @@ class Planner:
             self.run.tell(LimitReached("share_of_listed", stale[target], target, detail))
         for limit in sorted(binding):
             self.run.tell(LimitReached(limit, willing - count))
-        return Allotment(count, tripped)
+        if len(stale) > 1:
+            self.chosen.part()
+        return Allotment(count, self._shares(stale, tripped, count), tripped)
+
+    def _shares(
+        self, stale: Counter[str], tripped: Collection[str], count: int
+    ) -> Mapping[str, int]:
+        """Count the oldest of each target."""
+        shares = {target: found for target, found in stale.items() if target not in tripped}
+        if sum(shares.values()) == count:
+            return shares
+        return self.chosen.count_by_target(count, but=tripped)
 
 
 def limits_left(run: Run) -> Limits:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 
 from janitor.engine.backlog import Backlog
 from janitor.engine.calls import Deadline
+from janitor.engine.crew import Crew
 from janitor.engine.discover import ALL
 from janitor.engine.memory import RunLedger
 from janitor.engine.packing import Candidate
@@ -64,23 +66,18 @@ def _sweep(
     jobs: Sequence[Job], run: Run, started: datetime, stack: ExitStack
 ) -> tuple[ContainerResult, ...]:
     """Give what became of every container."""
-
-    def pool(name: str, threads: int) -> ThreadPoolExecutor:
-        return stack.enter_context(ThreadPoolExecutor(threads, thread_name_prefix=name))
-
     execution = run.execution
     deadline = Deadline(execution.run_timeout.total_seconds())
-    window = 2 * execution.concurrency
-    requests = pool("request", execution.concurrency)
-    listings = pool("listing", execution.listing_threads)
+    crew = stack.enter_context(Crew(run.caller.flow, execution))
+    guides = stack.enter_context(ThreadPoolExecutor(crew.abreast, thread_name_prefix="target"))
     opener = Opener(run, stack, deadline)
     planner = Planner(run, stack.enter_context(Backlog()), stack.enter_context(Backlog()))
-    surveyor = _surveyor(run, started, requests, window, planner.take)
-    targets = list(listings.map(opener.open, jobs))
+    targets = list(guides.map(opener.open, jobs))
     opener.begin(targets, started)
-    surveys = Finder(run, deadline, listings, surveyor).survey_all(targets)
+    surveyors = partial(_surveyor, run, started, planner.take)
+    surveys = Finder(run, deadline, guides, crew, surveyors).survey_all(targets)
     allotment = planner.plan(surveys)
-    actor = Actor(run, stack, deadline, requests, window)
+    actor = Actor(run, stack, deadline, crew)
     tallies = actor.act(allotment, planner, jobs, surveys)
 
     def result(survey: Survey) -> ContainerResult:
@@ -95,15 +92,14 @@ def _sweep(
 def _surveyor(
     run: Run,
     started: datetime,
-    requests: ThreadPoolExecutor,
-    window: int,
     stale: Callable[[Sequence[Candidate]], None],
+    requests: Executor,
 ) -> Surveyor:
     return Surveyor(
         run.caller,
         run.tell,
         requests,
-        window,
+        2 * run.execution.concurrency,
         run.now,
         started,
         stale,

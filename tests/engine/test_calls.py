@@ -7,14 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from janitor.engine.calls import (
-    LONGEST_RETRY_AFTER,
-    Caller,
-    Deadline,
-    Patience,
-    RateLimit,
-    RetryBudget,
-)
+from janitor.engine.calls import Caller, Deadline, Patience, RetryBudget
+from janitor.engine.flow import LONGEST_RETRY_AFTER
 from janitor.errors import DeadlineExceeded, Denied, Incomplete, Interrupted, Throttled, Transient
 from janitor.model import ContainerRef
 from janitor.observe.events import Event, RequestFinished, RequestRetried
@@ -188,13 +182,3 @@ def test_what_runs_before_runs_before_every_try() -> None:
         caller().call(WHERE, "abort", failing(*errors), soon(), before=before)
 
     assert ["before"] * 3 == heard
-
-
-def test_a_rate_spaces_requests_evenly() -> None:
-    """At ten a second each of eleven places is a tenth of a second later than the one before."""
-    rate = RateLimit(10)
-    waits = [rate.reserve() for _ in range(11)]
-
-    assert waits == sorted(waits)
-    assert 0.9 < waits[10] - waits[0] <= 1.0
-    assert [0.0] * 3 == [RateLimit(None).reserve() for _ in range(3)]

@@ -370,6 +370,10 @@ ACCEPTED = {
     ),
     "comments and a start of document": "---\n# a comment",
     "a rate of whole numbers": "execution: {requests_per_second: 50}",
+    "caps for each container": (
+        "execution: {container_reads_per_second: 100, container_writes_per_second: null}"
+    ),
+    "a cap from the environment": "execution: {container_reads_per_second: '${R:-1.5}'}",
     "a listener by name": 'http: {listen: "localhost:0"}',
 }
 

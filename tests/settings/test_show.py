@@ -54,6 +54,10 @@ CONFIGS = {
         f"share_of_listed: 33.3%}}\n{LAKE}"
     ),
     "execution": f"version: 1\nexecution: {{requests_per_second: 0.5, run_timeout: 61s}}\n{LAKE}",
+    "caps": (
+        "version: 1\nexecution: {container_reads_per_second: null, "
+        f"container_writes_per_second: 9}}\n{LAKE}"
+    ),
     "http": f'version: 1\nhttp: {{listen: "[::]:80"}}\nlog: {{format: json}}\n{LAKE}',
     "metrics": f"version: 1\nmetrics: {{detail: target, max_containers: 7}}\n{LAKE}",
     "prices": (

@@ -113,10 +113,10 @@ def test_no_proxy_is_obeyed_unless_asked() -> None:
 
 
 def test_each_target_has_its_own_defaults() -> None:
-    """Defaults are plain immutable values: the provider's own endpoint, path style, 64 calls."""
+    """Defaults are plain immutable values: the provider's own endpoint, path style, 256 calls."""
     options = QingStorOptions("pek3a", KEYS)
 
-    assert (("qingstor.com", 443, "https", "path"), 64, "-") == (
+    assert (("qingstor.com", 443, "https", "path"), 256, "-") == (
         (options.host, options.port, options.protocol, options.addressing),
         Execution().concurrency,
         GlacierOptions("us-west-2").account_id,
@@ -124,12 +124,12 @@ def test_each_target_has_its_own_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("concurrency", "expected"), [(1, (1, 2)), (16, (16, 32)), (17, (16, 33)), (64, (16, 80))]
+    ("concurrency", "expected"), [(1, (1, 2)), (16, (16, 32)), (64, (64, 128)), (256, (64, 320))]
 )
 def test_a_client_has_a_connection_for_every_thread(
     concurrency: int, expected: tuple[int, int]
 ) -> None:
-    """At most sixteen containers are listed at once, besides the requests in flight."""
+    """At most 64 containers of a target are listed at once, besides the requests in flight."""
     execution = Execution(concurrency)
 
     assert expected == (execution.listing_threads, execution.connections)

@@ -1,0 +1,290 @@
+"""The threads of a run: each target has its own, as many as its window can use and no more.
+
+A thread is begun when there is a job for it and the others are busy, rests
+when too many wait for their turn at the endpoint, and ends when it has rested
+for long or the crew is dismissed. So a target that hangs keeps its own threads
+waiting, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from types import TracebackType
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
+
+from janitor.engine.flow import Flow
+from janitor.engine.slots import Endpoint
+from janitor.model import ContainerRef
+from janitor.targets import Execution
+
+# How many may wait for a slot before another thread would only wait as well.
+SPARE = 2
+# How many may be at something else, besides as many as have requests in flight; they may be on
+# their way to a request. So many seconds later they were not, and there is room for one more.
+ELSEWHERE = 8
+STEP = 0.02
+# Seconds after which a thread that has nothing to do ends. Its connections go with it.
+REST = 30.0
+# What a thread may need of the stack. Below 2 MiB, or huge pages can make all of it real.
+STACK = 1 << 20
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_STARTING = threading.Lock()
+
+
+class Job(Protocol):
+    """What a thread does; must not raise."""
+
+    def __call__(self, item: Any, /) -> None:
+        """Do it with one of the items that are in the queue."""
+
+
+class Work:
+    """Items in the order in which they are to be begun, and what is to be done with each."""
+
+    __slots__ = ("do", "items")
+
+    def __init__(self, do: Job) -> None:
+        self.do = do
+        self.items: deque[Any] = deque()
+
+
+class Lane(Executor):
+    """The threads of one target for one kind of work; `most` at once.
+
+    Works that are there at the same time take turns, item by item.
+    """
+
+    def __init__(self, crew: Crew, endpoint: Endpoint, kind: str, most: int) -> None:
+        self._crew = crew
+        self._flow = crew.flow
+        self._endpoint = endpoint
+        self._name = f"{kind}-{endpoint.name}"
+        self._most = most
+        self._lock = threading.Lock()
+        self._works: deque[Work] = deque()
+        self._errands = Work(_run_errand)
+        self._resting: list[threading.Lock] = []
+        self._threads: set[threading.Thread] = set()
+        self._grown_at = 0.0
+        self._dismissed = False
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Whose lane it is."""
+        return self._endpoint
+
+    def submit(
+        self, function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs
+    ) -> Future[T]:
+        """Run a function in one of the threads."""
+        future: Future[T] = Future()
+        self.feed(self._errands, [(future, function, arguments, named)])
+        return future
+
+    def arrive(self) -> None:
+        """Say that there is work for the target, so that something is kept for it."""
+        self._flow.arrive(self._endpoint)
+
+    def depart(self) -> None:
+        """Say that it is done."""
+        self._flow.depart(self._endpoint)
+
+    def feed(self, work: Work, items: Sequence[Any]) -> None:
+        """Add items to a work; RuntimeError where there is no thread and none can be begun."""
+        with self._lock:
+            if self._dismissed:
+                message = "the crew was dismissed"
+                raise RuntimeError(message)
+            if not work.items:
+                self._works.append(work)
+            work.items.extend(items)
+            begun = self._encourage()
+            if not begun and not self._threads:
+                work.items.clear()
+                self._works.remove(work)
+                message = "no thread can be begun"
+                raise RuntimeError(message)
+
+    def drop(self, work: Work) -> int:
+        """Forget the items of a work that were not begun; tell how many."""
+        with self._lock:
+            dropped = len(work.items)
+            if dropped:
+                work.items.clear()
+                self._works.remove(work)
+        return dropped
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002  # as its base has it
+        """End all threads, after the jobs that are there."""
+        with self._lock:
+            self._dismissed = True
+            if cancel_futures:
+                for future, *_ in self._errands.items:
+                    future.cancel()
+            for rest in self._resting:
+                rest.release()
+            self._resting.clear()
+            threads = list(self._threads)
+        for thread in threads if wait else ():
+            thread.join()
+
+    def _encourage(self) -> bool:
+        """Let one more thread work, if there is something for it to do; the lock is held."""
+        if not self._works:
+            return False
+        busy = len(self._threads) - len(self._resting)
+        if busy and (self._endpoint.queue >= SPARE or not self._may_be_more(busy)):
+            return False
+        self._grown_at = time.monotonic()
+        if self._resting:
+            # The one that rested least has the freshest connections.
+            self._resting.pop().release()
+            return True
+        if len(self._threads) >= self._most or not self._crew.may_begin(first=not self._threads):
+            return False
+        return self._begin()
+
+    def _begin(self) -> bool:
+        name = f"{self._name}-{len(self._threads)}"
+        thread = threading.Thread(target=self._work, name=name)
+        self._threads.add(thread)
+        try:
+            with _STARTING:
+                before = threading.stack_size(STACK)
+                try:
+                    thread.start()
+                finally:
+                    threading.stack_size(before)
+        except RuntimeError:  # the system has no more for us: go on with what there is
+            self._threads.discard(thread)
+            self._crew.ended()
+            return False
+        return True
+
+    def _work(self) -> None:
+        try:
+            while (found := self._next()) is not None:
+                work, item = found
+                work.do(item)
+        finally:
+            with self._lock:
+                self._threads.discard(threading.current_thread())
+            self._crew.ended()
+
+    def _next(self) -> tuple[Work, Any] | None:
+        """Take the next job; None where the thread should end."""
+        while True:
+            with self._lock:
+                if self._works and not self._is_surplus():
+                    return self._take()
+                if self._dismissed:
+                    return None
+                rest = threading.Lock()
+                rest.acquire()
+                self._resting.append(rest)
+            if not rest.acquire(timeout=REST):
+                with self._lock:
+                    if rest in self._resting:
+                        self._resting.remove(rest)
+                        return None
+
+    def _take(self) -> tuple[Work, Any]:
+        work = self._works[0]
+        item = work.items.popleft()
+        if not work.items:
+            self._works.popleft()
+        elif len(self._works) > 1:
+            self._works.rotate(-1)
+        self._encourage()
+        return work, item
+
+    def _may_be_more(self, busy: int) -> bool:
+        """Whether one more would have something to do that those on their way would not take."""
+        elsewhere = busy - 2 * self._endpoint.in_flight - self._endpoint.queue
+        return elsewhere < ELSEWHERE or time.monotonic() - self._grown_at >= STEP
+
+    def _is_surplus(self) -> bool:
+        """Whether so many wait for their turn that this thread would only be one more."""
+        busy = len(self._threads) - len(self._resting)
+        return busy > 1 and self._endpoint.queue > 2 * SPARE
+
+
+def _run_errand(errand: tuple[Future[Any], Callable[..., Any], Any, Any]) -> None:
+    future, function, arguments, named = errand
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = function(*arguments, **named)
+    except BaseException as error:  # noqa: BLE001  # whoever waits for it is told
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+class Crew:
+    """All lanes of a run.
+
+    Leaving the `with` block ends all threads, after the jobs that are there.
+    """
+
+    def __init__(self, flow: Flow, execution: Execution) -> None:
+        self.flow = flow
+        self.abreast = execution.listing_threads
+        self.window = 2 * execution.concurrency
+        self._requests = execution.concurrency
+        # Each lane can have one more: it gets somewhere whatever the others have.
+        self._most = 2 * (execution.concurrency + execution.listing_threads)
+        self._threads = 0
+        self._lock = threading.Lock()
+        self._lanes: dict[tuple[str, str], Lane] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.shutdown(wait=False)
+        for lane in lanes:
+            lane.shutdown()
+
+    def requests(self, where: ContainerRef) -> Lane:
+        """Give the threads that make a target's requests, one upload at a time."""
+        return self._lane(where, "request", self._requests)
+
+    def listings(self, where: ContainerRef) -> Lane:
+        """Give the threads that list a target's containers, and may wait for the others."""
+        return self._lane(where, "listing", self.abreast)
+
+    def _lane(self, where: ContainerRef, kind: str, most: int) -> Lane:
+        endpoint = self.flow.endpoint(where)
+        with self._lock:
+            key = (kind, where.target)
+            if key not in self._lanes:
+                self._lanes[key] = Lane(self, endpoint, kind, most)
+            return self._lanes[key]
+
+    def may_begin(self, *, first: bool) -> bool:
+        """Count one more thread, if there may be one; each lane may have its first."""
+        with self._lock:
+            if not first and self._threads >= self._most:
+                return False
+            self._threads += 1
+            return True
+
+    def ended(self) -> None:
+        """Count one thread less."""
+        with self._lock:
+            self._threads -= 1
