@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from janitor import __version__, providers
+from janitor import ledger as ledgers
 from janitor.engine.calls import Caller, Patience
 from janitor.engine.flow import Flow
 from janitor.engine.memory import RunLedger
-from janitor.ledger import open_ledger
 from janitor.ledger.errors import LedgerError
 from janitor.ledger.glance import Glance
 from janitor.ledger.types import RunHeader
@@ -89,7 +89,7 @@ def last_completes(settings: Settings) -> Mapping[ContainerRef, datetime]:
     if settings.ledger is None:
         return {}
     try:
-        with open_ledger(settings.ledger, read_only=True) as ledger:
+        with ledgers.open_ledger(settings.ledger, read_only=True) as ledger:
             remembered = ledger.last_completes().items()
     except LedgerError:
         return {}
@@ -168,7 +168,7 @@ class Sweeper:
         if self.settings.ledger is None:
             yield None
             return
-        with open_ledger(self.settings.ledger, read_only=self.read_only) as ledger:
+        with ledgers.open_ledger(self.settings.ledger, read_only=self.read_only) as ledger:
             yield Glance(ledger) if self.read_only else ledger
 
     def _job(self, target: Target) -> Job:
