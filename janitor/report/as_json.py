@@ -15,8 +15,8 @@ from janitor.report.rows import Report
 def write_json(report: Report, stream: TextIO) -> None:
     """Write the one document that `schema.json` describes, a row per line, streaming."""
     stream.write(json.dumps(report.sweep)[:-1])
-    _write_rows("targets", report.targets, stream)
-    _write_rows("uploads", report.uploads(), stream)
+    _write_rows("targets", map(json.dumps, report.targets), stream)
+    _write_rows("uploads", report.uploads_as_json(), stream)
     stream.write("}\n")
 
 
@@ -27,16 +27,15 @@ def write_jsonl(report: Report, stream: TextIO) -> None:
     """
     for target in report.targets:
         _write_line("target", target, stream)
-    for upload in report.uploads():
-        _write_line("upload", upload, stream)
+    stream.writelines('{"type": "upload", ' + line[1:] + "\n" for line in report.uploads_as_json())
     _write_line("sweep", report.sweep, stream)
 
 
-def _write_rows(name: str, rows: Iterable[Mapping[str, object]], stream: TextIO) -> None:
+def _write_rows(name: str, rows: Iterable[str], stream: TextIO) -> None:
     stream.write(f',\n "{name}": [')
     before, after = "\n  ", "]"
     for row in rows:
-        stream.write(before + json.dumps(row))
+        stream.write(before + row)
         before, after = ",\n  ", "\n ]"
     stream.write(after)
 

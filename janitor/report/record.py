@@ -10,6 +10,7 @@ from typing import Self, cast
 
 from janitor.model import UploadResult
 from janitor.observe.events import (
+    OF_REQUESTS,
     Event,
     SweepFinished,
     SweepStarted,
@@ -21,7 +22,8 @@ from janitor.report.spool import Spool
 
 MEMORY = 4 * 1024 * 1024
 
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+# As `json.dumps` writes it, because reports take the lines as they are.
+_encode = json.JSONEncoder(check_circular=False).encode
 
 
 class Recorder:
@@ -37,6 +39,10 @@ class Recorder:
         self._started_at: datetime | None = None
         self._finished: SweepFinished | None = None
         self._transports: dict[str, str] = {}
+
+    def hears(self, kind: type[Event]) -> bool:
+        """Whether a report needs anything of events of a kind."""
+        return kind not in OF_REQUESTS
 
     def __call__(self, event: Event) -> None:
         """Keep what a report needs of the event; never raises."""
@@ -93,7 +99,12 @@ class Recorder:
             sweep_row(self._finished, self.lost),
             [container_row(r, self._transports.get(r.where.target)) for r in targets],
             self.uploads,
+            self._lines,
         )
+
+    def _lines(self) -> Iterator[str]:
+        for line in self._spool.lines():
+            yield line[:-1].decode("ascii")
 
     def _record(self, result: UploadResult) -> None:
         row = upload_row(result, self._started_at)

@@ -6,6 +6,7 @@ Times are ISO 8601 in UTC with milliseconds; sizes are in bytes. None is
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -94,12 +95,20 @@ class Report:
     """All that a writer needs.
 
     `uploads` gives the rows from the beginning each time it is called; there
-    may be millions, so that a writer must not hold them all.
+    may be millions, so that a writer must not hold them all. `lines` gives the
+    same rows as JSON, where somebody has them ready.
     """
 
     sweep: SweepRow
     targets: Sequence[ContainerRow]
     uploads: Callable[[], Iterable[UploadRow]]
+    lines: Callable[[], Iterable[str]] | None = None
+
+    def uploads_as_json(self) -> Iterable[str]:
+        """Give each row as one line of JSON, without its end."""
+        if self.lines is not None:
+            return self.lines()
+        return map(json.dumps, self.uploads())
 
 
 def sweep_row(finished: SweepFinished, uploads_lost: int = 0) -> SweepRow:
