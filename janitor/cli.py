@@ -347,6 +347,9 @@ def ledger_audit(*, path: str, expect: str | None) -> int:
 )
 def serve(*, path: str, watch_config: bool) -> int:
     """Run as a daemon: sweeps by schedule, metrics and health over HTTP."""
+    from janitor.commands.signals import take_early
+
+    take_early()
     from janitor.commands.serve import run_serve
 
     return run_serve(path, watch_config=watch_config)

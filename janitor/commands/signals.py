@@ -1,16 +1,31 @@
-"""Signals for commands that run once: the first asks to stop, the second does not wait."""
+"""Signals for commands: the first asks to stop, the second does not wait."""
 
 from __future__ import annotations
 
 import os
 import queue
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALLED = 128
+
+
+def take_early() -> None:
+    """Take signals before the daemon does, which may need a second to come up.
+
+    A process with the id 1 ignores SIGTERM without a handler, and SIGHUP kills
+    whoever has none; the config that is read later is new enough.
+    """
+
+    def leave(number: int, _: FrameType | None) -> None:
+        sys.exit(_SIGNALLED + number)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 class Stop:
