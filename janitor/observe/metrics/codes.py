@@ -11,6 +11,7 @@ _OURS = frozenset(
         "content_type",
         "crashed",
         "deadline",
+        "gap",
         "guard",
         "malformed_entry",
         "no_credentials",
