@@ -66,10 +66,12 @@ def _point(size: int, client: Json) -> Json:
 def rendered(grown: Mapping[str, Sequence[Json]]) -> str:
     """Show all points, for 80 columns."""
     lines = []
-    for job, points in grown.items():
-        lines += ["", WORDS[job]]
+    for job, words in WORDS.items():
+        if job not in grown:
+            continue
+        lines += ["", words]
         lines.append(f"{'':>11} {'':<18} {'seconds':>9} {'CPU s':>9} {'MiB':>7} {'requests':>11}")
-        lines += [_line(point) for point in points]
+        lines += [_line(point) for point in grown[job]]
     return "\n".join(lines[1:])
 
 

@@ -35,9 +35,10 @@ class Prices:
 class Constants:
     """What was measured, on one processor: seconds for each thing, MiB, requests.
 
-    `page_requests` are requests for each page of a listing, `looks` those that
-    read the parts of an upload that is aborted, `account` the seconds and
-    `account_memory` the MiB for each account that a process holds open.
+    `border` are requests for each border between two pages of a listing,
+    beside the pages; `looks` those that read the parts of an upload that is
+    aborted; `account` the seconds and `account_memory` the MiB for each account
+    that a process holds open.
     """
 
     listed: float
@@ -45,7 +46,7 @@ class Constants:
     account: float
     account_memory: float
     memory: float
-    page_requests: float
+    border: float
     looks: float = 3.0
 
 
@@ -92,7 +93,7 @@ def bill(
     """Calculate one sweep of the fleet in which `stale` uploads are aborted."""
     prices, conditions = prices or Prices(), conditions or Conditions()
     pages = fleet.buckets * math.ceil(fleet.uploads / fleet.buckets / PAGE)
-    listings = fleet.accounts + round(pages * constants.page_requests)
+    listings = fleet.accounts + pages + round((pages - fleet.buckets) * constants.border)
     looks = round(stale * constants.looks)
     processor = (
         fleet.uploads * constants.listed
@@ -126,13 +127,14 @@ def constants(measured: Json) -> Constants:
     listing, cleaning = _of(grown["list"], "janitor"), _of(grown["clean"], "janitor")
     accounts = _of(grown["accounts"], "janitor, accounts")
     largest = listing[-1]
+    pages = math.ceil(largest["size"] / PAGE)
     return Constants(
         listed=_each(listing, "processor"),
         cleaned=max(0.0, _each(cleaning, "processor") - _each(listing, "processor")),
         account=_each(accounts, "processor"),
         account_memory=_each(accounts, "memory"),
         memory=largest["memory"],
-        page_requests=largest["requests"] / (largest["size"] / PAGE),
+        border=(largest["requests"] - pages) / (pages - 1),
     )
 
 
@@ -185,7 +187,7 @@ def _told(known: Constants) -> str:
         f"{known.listed * 1e6:,.0f} microseconds for each upload listed,"
         f" {known.cleaned * 1e3:,.2f} milliseconds more for each one cleaned by the full chain,"
         f" {known.account * 1e3:,.0f} milliseconds and {known.account_memory:.1f} MiB for each"
-        f" account, {known.page_requests:.1f} requests for each page of {PAGE:,},"
+        f" account, {known.border:.1f} requests at each border of two pages of {PAGE:,},"
         f" {known.looks:.0f} looks at the parts before and after each abort,"
         f" {known.memory:,.0f} MiB for the program."
     )

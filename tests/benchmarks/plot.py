@@ -47,7 +47,7 @@ class Axis:
 
 def drawn(grown: Mapping[str, Sequence[Json]]) -> str:
     """Draw everything."""
-    whole_width = 2 * (LEFT + WIDTH) + 40
+    whole_width = 2 * (LEFT + WIDTH) + 60
     whole_height = 2 * (HEIGHT + BETWEEN) + TOP
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {whole_width} {whole_height}"'

@@ -9,15 +9,15 @@ KNOWN = Constants(
     account=0.1,
     account_memory=2.0,
     memory=50.0,
-    page_requests=2.0,
+    border=2.0,
 )
 
 
 def test_listing_asks_for_every_page_of_every_bucket() -> None:
-    """2,500 uploads in a bucket are three pages, and each account is asked for its buckets."""
+    """2,500 uploads are three pages with two borders; each account is asked for its buckets."""
     found = bill(FLEET, 0, KNOWN)
 
-    assert 10 + 100 * 3 * 2 == found.listings
+    assert 10 + 100 * (3 + 2 * 2) == found.listings
     assert (0, 0) == (found.looks, found.aborts)
 
 
@@ -26,8 +26,8 @@ def test_only_aborts_are_free() -> None:
     prices = Prices(listing=1.0, reading=0.1)
     found = bill(FLEET, 1000, KNOWN, prices)
 
-    assert 610 + 3000 == found.dollars
-    assert 610 + 300 == found.least_dollars
+    assert 710 + 3000 == found.dollars
+    assert 710 + 300 == found.least_dollars
     assert 1000 == found.aborts
 
 
@@ -39,7 +39,7 @@ def test_whichever_is_longer_decides_how_many_workers() -> None:
     )
 
     assert (251.0, 3) == (busy.processor, busy.workers)
-    assert (6100.0, 61) == (waiting.waiting, waiting.workers)
+    assert (7100.0, 71) == (waiting.waiting, waiting.workers)
     assert 251 / 3 / 60 == busy.minutes
 
 
@@ -76,4 +76,4 @@ def test_constants_are_what_each_further_upload_took() -> None:
     assert 0.001 == found.listed
     assert round(0.1 - 0.001, 6) == round(found.cleaned, 6)
     assert (0.1, 0.1) == (found.account, found.account_memory)
-    assert 4 / 2.01 == found.page_requests
+    assert 1 / 2 == found.border
