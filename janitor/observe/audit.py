@@ -22,7 +22,7 @@ import structlog
 
 from janitor.errors import ConfigError
 from janitor.observe.audit_lines import line_of, text_of
-from janitor.observe.events import Event, SweepFinished, SweepStarted
+from janitor.observe.events import OF_REQUESTS, Event, SweepFinished, SweepStarted
 from janitor.settings.types import Settings
 
 # What a pipe or a terminal answers, which has no disk to reach.
@@ -85,6 +85,10 @@ class AuditFile:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def hears(self, kind: type[Event]) -> bool:
+        """Whether events of a kind can belong into the file."""
+        return kind not in OF_REQUESTS
 
     def __call__(self, event: Event) -> None:
         """Write down what was done, and what came of a container or a sweep."""

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from janitor.model import ContainerRef, ContainerResult, Decision, UploadResult
 from janitor.plan import Limits
@@ -40,6 +40,22 @@ class TargetOpened:
     region: str | None
     account: str | None
     transport: str = "sdk"
+
+
+class Load(NamedTuple):
+    """How busy a target is: its requests in flight, and how many may be as it bears them now."""
+
+    target: str
+    provider: str
+    in_flight: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsBegun:
+    """Requests begin; `loads` tells at any time, also after the sweep, how busy all targets are."""
+
+    loads: Callable[[], Sequence[Load]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +183,7 @@ class SweepFinished:
 Event: TypeAlias = (
     SweepStarted
     | TargetOpened
+    | RequestsBegun
     | PageListed
     | RequestFinished
     | RequestRetried
@@ -183,16 +200,40 @@ Event: TypeAlias = (
 )
 Observer: TypeAlias = Callable[[Event], None]
 
+# There is one of these for every request, and nothing in them that has to be kept.
+OF_REQUESTS: frozenset[type[Event]] = frozenset({PageListed, RequestFinished, RequestRetried})
+
+
+class Picky(Protocol):
+    """An observer that does not hear of everything: there are millions of some events."""
+
+    def hears(self, kind: type[Event]) -> bool:
+        """Whether it wants to be told of events of a kind; asked once for each in a sweep."""
+
 
 def fan_out(observers: Iterable[Observer]) -> Observer:
-    """Tell every observer, in order; one that fails is heard of, and never stops a sweep."""
+    """Tell every observer that hears of such an event, in order.
+
+    One that fails is heard of, and never stops a sweep. Those that are `Picky`
+    are asked what they hear of.
+    """
     listeners = tuple(observers)
+    routes: dict[type[Event], tuple[Observer, ...]] = {}
 
     def tell(event: Event) -> None:
-        for listener in listeners:
+        kind = type(event)
+        route = routes.get(kind)
+        if route is None:
+            route = routes[kind] = tuple(one for one in listeners if _hears(one, kind))
+        for listener in route:
             try:
                 listener(event)
             except Exception:
                 logging.getLogger(__name__).exception("observer.failed")
 
     return tell
+
+
+def _hears(observer: Observer, kind: type[Event]) -> bool:
+    hears: Callable[[type[Event]], bool] = getattr(observer, "hears", lambda _: True)
+    return hears(kind)

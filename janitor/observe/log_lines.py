@@ -32,6 +32,7 @@ from janitor.observe.events import (
     Planned,
     RequestFinished,
     RequestRetried,
+    RequestsBegun,
     SweepFinished,
     SweepStarted,
     TargetOpened,
@@ -51,12 +52,16 @@ _EXPECTED = frozenset(
     }
 )
 _DONE = {
-    Outcome.ABORTED: (logging.INFO, "upload.aborted"),
-    Outcome.ALREADY_GONE: (logging.INFO, "upload.already_gone"),
+    # Sums are told at info; there may be millions, and the ledger and the audit file have each.
+    Outcome.ABORTED: (logging.DEBUG, "upload.aborted"),
+    Outcome.ALREADY_GONE: (logging.DEBUG, "upload.already_gone"),
     Outcome.WITHHELD: (logging.DEBUG, "upload.withheld"),
     Outcome.FAILED: (logging.ERROR, "upload.failed"),
     Outcome.SURVIVED: (logging.ERROR, "upload.survived"),
 }
+
+# There is one of these for every request, page or container.
+_DEBUG_ONLY = frozenset({ContainerListed, PageListed, RequestFinished})
 
 _Detail: TypeAlias = (
     PageListed
@@ -77,6 +82,10 @@ class LogObserver:
     def __init__(self) -> None:
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger("janitor.sweep")
 
+    def hears(self, kind: type[Event]) -> bool:
+        """Whether events of a kind can be worth a line at the level that the log has now."""
+        return kind not in _DEBUG_ONLY or self._log.is_enabled_for(logging.DEBUG)
+
     def __call__(self, event: Event) -> None:
         """Write what is worth a line."""
         match event:
@@ -93,6 +102,8 @@ class LogObserver:
                 self._log.error("container.crashed", **_place(where), exception=trace)
             case SweepFinished():
                 self._finished(event)
+            case RequestsBegun():
+                pass  # how busy targets are is asked for, not told
             case _:
                 self._detail(event)
 
@@ -164,6 +175,8 @@ class LogObserver:
             return
         else:
             level, name = logging.DEBUG, "upload.kept"
+        if not self._log.is_enabled_for(level):
+            return
         facts: dict[str, Any] = {
             "key": decision.upload.key,
             "upload_id": decision.upload.upload_id,

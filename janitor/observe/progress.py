@@ -36,6 +36,10 @@ class Progress:
         self._uploads = 0
         self._outcomes: Counter[Outcome] = Counter()
 
+    def hears(self, kind: type[Event]) -> bool:
+        """Whether events of a kind change anything that is shown."""
+        return self._shows and kind in {ContainerListed, PageListed, UploadFinished}
+
     def __call__(self, event: Event) -> None:
         """Count what happened; the terminal is written to by another thread."""
         if not self._shows:
