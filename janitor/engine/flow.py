@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import NamedTuple
 
 from janitor.engine.caps import Caps
 from janitor.engine.slots import Endpoint, Slots, Ticket
 from janitor.engine.window import Window
 from janitor.errors import ProviderError, Throttled, Transient
 from janitor.model import ContainerRef
+from janitor.observe.events import Load
 from janitor.targets import Pace
 
 LONGEST_RETRY_AFTER = 60.0
@@ -24,15 +24,6 @@ OVERLOADED = frozenset({408, 429, 502, 503, 504, 509, 520, 521, 522, 523, 524, 5
 
 _UNLIMITED = Pace()
 _NO_PACES: Mapping[str, Pace] = MappingProxyType({})
-
-
-class Figures(NamedTuple):
-    """How an endpoint stands: requests in flight, and how many may be."""
-
-    target: str
-    provider: str
-    in_flight: int
-    window: int
 
 
 class _Lent(threading.local):
@@ -175,11 +166,11 @@ class Flow:
             self._slots.depart(endpoint)
             self._dispatch()
 
-    def figures(self) -> Sequence[Figures]:
-        """Tell how all endpoints stand."""
+    def loads(self) -> Sequence[Load]:
+        """Tell how busy all targets are that were asked for anything."""
         with self._lock:
             return [
-                Figures(each.name, each.provider, each.in_flight, each.window.size)
+                Load(each.name, each.provider, each.in_flight, each.window.size)
                 for each in self._endpoints.values()
             ]
 

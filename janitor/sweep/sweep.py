@@ -22,6 +22,7 @@ from janitor.observe.events import (
     BudgetCounted,
     ContainerFinished,
     LedgerNoticed,
+    RequestsBegun,
     SweepFinished,
     SweepStarted,
 )
@@ -43,6 +44,7 @@ def sweep(jobs: Sequence[Job], run: Run) -> SweepFinished:
     """
     started = run.now()
     run.tell(SweepStarted(run.run_id, run.mode, started, len(jobs)))
+    run.tell(RequestsBegun(run.caller.flow.loads))
     if run.ledger is None and run.mode == "enforce":
         run.tell(LedgerNoticed(NO_LEDGER))
     try:

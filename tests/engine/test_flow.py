@@ -325,19 +325,19 @@ def test_what_halves_a_window(error: ProviderError, expected: int) -> None:
     assert expected == flow.endpoint(LAKE).window.size
 
 
-def test_figures_tell_what_is_in_flight_where() -> None:
+def test_loads_tell_what_is_in_flight_where() -> None:
     """One line for each target that was asked."""
     flow, gate = Flow(256), Gate()
     caller(flow).call(MEDIA, "abort", quick, soon())
     with threads(3) as submit:
         running = [submit(caller(flow).call, LAKE, "abort", gate, soon()) for _ in range(3)]
         gate.wait_for(3)
-        figures = flow.figures()
+        loads = flow.loads()
         gate.open.set()
         for one in running:
             one.result(30)
 
-    assert [("lake", "s3", 3, 16), ("media", "qingstor", 0, 16)] == sorted(figures)
+    assert [("lake", "s3", 3, 16), ("media", "qingstor", 0, 16)] == sorted(loads)
 
 
 def test_many_threads_never_have_more_in_flight_than_the_budget() -> None:

@@ -124,7 +124,7 @@ def test_the_catalogue_lists_all_values_of_closed_labels() -> None:
 
 def test_every_label_is_closed_or_of_the_config_or_of_this_version() -> None:
     """Whoever adds a label must say where its values end."""
-    bounded = {"version", "python_version", "currency", "code"}
+    bounded = {"version", "python_version", "currency", "code", "target", "provider"}
     others = {
         (family.name, label)
         for family in FAMILIES

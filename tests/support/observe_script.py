@@ -20,9 +20,11 @@ from janitor.observe.events import (
     ContainerFinished,
     Event,
     LimitReached,
+    Load,
     PageListed,
     RequestFinished,
     RequestRetried,
+    RequestsBegun,
     SweepFinished,
     SweepStarted,
     UploadFinished,
@@ -94,6 +96,7 @@ RESULTS = (
 )
 EVENTS: tuple[Event, ...] = (
     SweepStarted("run-1", "enforce", NOW, 3),
+    RequestsBegun(lambda: [Load("archive", "glacier", 0, 16), Load("lake", "s3", 3, 70)]),
     RequestFinished(VAULT, "list_page", 0.0625),
     PageListed(VAULT, 3),
     RequestFinished(LAKE, "list_page", 0.003, "AccessDenied"),

@@ -18,6 +18,7 @@ from janitor.observe.events import (
     PageListed,
     RequestFinished,
     RequestRetried,
+    RequestsBegun,
     SweepFinished,
     SweepStarted,
     UploadFinished,
@@ -82,6 +83,8 @@ class Metrics:
                 self._state.update(
                     lambda now: replace(now, limits=event.limits, limits_left=event.left)
                 )
+            case RequestsBegun():
+                self._state.update(lambda now: replace(now, loads=event.loads))
             case SweepStarted():
                 self._state.update(lambda now: replace(now, mode=event.mode, in_progress=True))
             case SweepFinished():

@@ -12,8 +12,8 @@ from janitor.observe.events import RequestFinished
 from janitor.observe.metrics import families
 from janitor.observe.metrics.codes import label_of
 from janitor.observe.metrics.families import Family
+from janitor.observe.metrics.requests import Requests
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _AGES = tuple(timedelta(days=d).total_seconds() for d in (1, 2, 3, 7, 14, 30, 60, 90, 180, 365))
 
 
@@ -28,17 +28,17 @@ class Counters:
         self._aborts = self._counter(families.ABORTS)
         self._freed = self._counter(families.FREED)
         self._ages = self._histogram(families.AGES, _AGES)
-        self._requests = self._counter(families.REQUESTS)
+        self._requests = Requests()
+        registry.register(self._requests.counts)
         self._failures = self._counter(families.FAILURES)
         self.retries = self._counter(families.RETRIES)
-        self._durations = self._histogram(families.REQUEST_SECONDS, _SECONDS)
+        registry.register(self._requests.durations)
         self.missed = self._counter(families.SCHEDULE_MISSED)
         self.limit_trips = self._counter(families.LIMIT_TRIPS)
 
     def request(self, event: RequestFinished) -> None:
         """Count one request to a provider."""
-        self._requests.labels(event.operation).inc()
-        self._durations.observe(event.seconds)
+        self._requests.count(event.operation, event.seconds)
         if event.code is not None:
             self._failures.labels(event.operation, label_of(event.code)).inc()
 

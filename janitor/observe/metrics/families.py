@@ -13,7 +13,10 @@ MODES = ("report", "enforce")
 KEPT = tuple(reason for reason in Reason if reason is not Reason.STALE)
 # Withheld is not among them: nothing was done.
 DONE = (Outcome.ABORTED, Outcome.ALREADY_GONE, Outcome.FAILED, Outcome.SURVIVED)
-OPERATIONS = ("identify", "list_containers", "list_page", "list_parts", "head_object", "abort")
+OPERATIONS = (
+    *("identify", "list_containers", "list_page", "list_probe"),
+    *("list_parts", "head_object", "abort"),
+)
 MISSED = ("busy", "late")
 LIMITS = tuple(limit.name for limit in fields(Limits))
 # The limits that a sweep uses up.
@@ -179,6 +182,19 @@ DURATION = Family(
     placed=True,
 )
 
+IN_FLIGHT = Family(
+    "janitor_api_in_flight",
+    "requests",
+    "Requests that are in flight right now; 0 between sweeps.",
+    ("target", "provider"),
+)
+WINDOW = Family(
+    "janitor_api_window",
+    "requests",
+    "How many requests may be in flight, as the target bore them until now in this sweep.",
+    ("target", "provider"),
+)
+
 LISTED = Family(
     "janitor_uploads_listed_total", "uploads", "Uploads that listings showed.", kind="counter"
 )
@@ -248,6 +264,7 @@ FAMILIES: Sequence[Family] = (
     *(LEDGER_OK, BUDGET_LIMIT, BUDGET_LEFT, FOLDED),
     *(UPLOADS, STALE_UPLOADS, STALE_BYTES, COST, OLDEST, KEPT_UPLOADS, OUTCOME, LAST_UPLOADS),
     *(LAST_COMPLETE, DURATION),
+    *(IN_FLIGHT, WINDOW),
     *(LISTED, ABORTS, FREED, AGES, REQUESTS, FAILURES, RETRIES, REQUEST_SECONDS),
     *(SCHEDULE_MISSED, LIMIT_TRIPS),
 )

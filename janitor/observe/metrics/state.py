@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,10 +15,11 @@ from prometheus_client.registry import Collector
 
 from janitor import __version__
 from janitor.model import Outcome, TargetOutcome
+from janitor.observe.events import Load
 from janitor.observe.metrics import families
 from janitor.observe.metrics.families import Family
 from janitor.observe.metrics.standing import Standings
-from janitor.observe.metrics.view import Figures, Row, Tariff, View, fit, view_of
+from janitor.observe.metrics.view import PLACES, Figures, Row, Tariff, View, fit, view_of
 from janitor.plan import Limits
 from janitor.settings.types import Exposition
 
@@ -47,6 +49,7 @@ class Snapshot:
     limits: Limits = field(default_factory=Limits)
     limits_left: Limits = field(default_factory=Limits)
     standings: Standings = field(default_factory=dict)
+    loads: Callable[[], Iterable[Load]] = tuple
 
 
 class State(Collector):
@@ -67,6 +70,7 @@ class State(Collector):
         view = view_of(snapshot.standings, snapshot.exposition, snapshot.tariff)
         yield from _process(snapshot, view)
         yield from _places(view, snapshot.tariff.general.currency)
+        yield from _loads(snapshot)
 
 
 def _process(now: Snapshot, view: View) -> Iterator[Metric]:
@@ -114,6 +118,23 @@ def _places(view: View, currency: str) -> Iterator[Metric]:
     yield family(families.LAST_UPLOADS, _done)
     yield family(families.LAST_COMPLETE, lambda row: [((), row.last_complete)])
     yield family(families.DURATION, lambda row: [((), row.seconds)])
+
+
+def _loads(now: Snapshot) -> Iterator[Metric]:
+    """Give how busy each target is; where nothing finer than providers is wanted, each provider."""
+    by_provider = now.exposition.detail == "provider"
+    in_flight: Counter[tuple[str, ...]] = Counter()
+    windows: Counter[tuple[str, ...]] = Counter()
+    for load in now.loads():
+        place = (*(() if by_provider else (fit(load.target),)), load.provider)
+        in_flight[place] += load.in_flight
+        windows[place] += load.window
+    labels = PLACES["provider" if by_provider else "target"]
+    for family, found in ((families.IN_FLIGHT, in_flight), (families.WINDOW, windows)):
+        metric = GaugeMetricFamily(family.name, family.text, labels=labels)
+        for place, value in sorted(found.items()):
+            metric.add_metric(place, value)
+        yield metric
 
 
 def _kept(row: Row) -> Samples:
