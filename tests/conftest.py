@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
 
+import pycurl
 import pytest
 
 
@@ -16,6 +18,7 @@ def _loopback_only() -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     for name in ("connect", "connect_ex"):
         patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+    patch.setattr(pycurl, "Curl", _guarded_curl)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         patch.delenv(name, raising=False)
         patch.delenv(name.upper(), raising=False)
@@ -26,13 +29,48 @@ def _loopback_only() -> Iterator[None]:
     patch.undo()
 
 
+_new_curl = pycurl.Curl
+
+
 def _guarded(original: Any) -> Any:
     def connect(self: socket.socket, address: Any) -> Any:
-        if self.family in {socket.AF_INET, socket.AF_INET6}:
-            host = address[0]
-            if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
-                msg = f"a test tried to leave this machine: {address!r}"
-                raise RuntimeError(msg)
+        _require_loopback(self.family, address)
         return original(self, address)
 
     return connect
+
+
+def _guarded_curl() -> Any:
+    """Make a handle of libcurl, which does not open its sockets by Python."""
+    made = _new_curl()
+
+    def open_socket(_purpose: int, where: Any) -> _Descriptor:
+        family, kind, protocol, address = where
+        _require_loopback(family, address)
+        return _Descriptor(socket.socket(family, kind, protocol).detach())
+
+    made.setopt(pycurl.OPENSOCKETFUNCTION, open_socket)
+    return made
+
+
+class _Descriptor:
+    """A socket that pycurl makes a copy of, and that is closed without a word."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def fileno(self) -> int:
+        """Give its number."""
+        return self._number
+
+    def __del__(self) -> None:
+        """Close it."""
+        os.close(self._number)
+
+
+def _require_loopback(family: int, address: Any) -> None:
+    if family in {socket.AF_INET, socket.AF_INET6}:
+        host = address[0]
+        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+            msg = f"a test tried to leave this machine: {address!r}"
+            raise RuntimeError(msg)

@@ -17,6 +17,7 @@ from janitor.wire.line import Line, Reply, Way
 Guard = Callable[[str, str], object]
 
 _UNSAFE = frozenset('"#<>\\^`{|}').union(map(chr, range(33)), "\x7f")
+_ENDS = frozenset("\r\n\0")
 
 
 class Wire:
@@ -41,14 +42,15 @@ class Wire:
         ConnectTimeoutError, ReadTimeoutError, SSLError, ProxyConnectionError,
         ConnectionClosedError or another HTTPClientError.
         """
-        if not url.isascii() or not _UNSAFE.isdisjoint(url):
-            message = f"refused to send {method}: something in its address is not encoded"
+        lines = list(headers)
+        if not url.isascii() or not _UNSAFE.isdisjoint(url) or not _ENDS.isdisjoint("".join(lines)):
+            message = f"refused to send {method}: something in it is not encoded"
             raise Refused(message, code="guard")
         self._guard(method, url)
         origin = url[: url.index("/", len("https://"))]
         line = self._take(origin)
         try:
-            return line.exchange(method, url, headers)
+            return line.exchange(method, url, lines)
         finally:
             self._give(origin, line)
 

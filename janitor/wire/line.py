@@ -7,6 +7,7 @@ before it is sent.
 from __future__ import annotations
 
 import math
+import select
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class Line:
         # Only the main thread runs handlers of signals, and only between steps in Python.
         main = threading.current_thread() is threading.main_thread()
         self._turn_to((method, proxy, main))
+        self._curl.setopt(pycurl.FRESH_CONNECT, self._is_stale())
         self._curl.setopt(pycurl.URL, url)
         self._curl.setopt(pycurl.HTTPHEADER, list(headers))
         try:
@@ -82,6 +84,18 @@ class Line:
     def close(self) -> None:
         """Close the connection."""
         self._curl.close()
+
+    def _is_stale(self) -> bool:
+        """Whether the server has closed the idle connection, or sent what nobody asked for.
+
+        The library looks only once a second, and would send into the void.
+        """
+        socket = self._curl.getinfo(pycurl.ACTIVESOCKET)
+        if socket < 0:
+            return False
+        looking = select.poll()
+        looking.register(socket, select.POLLIN)
+        return bool(looking.poll(0))
 
     def _turn_to(self, turn: tuple[str, str, bool]) -> None:
         if turn == self._turn:
@@ -99,8 +113,7 @@ class Line:
             short = self._shortened(error.args[0])
             if short is not None:
                 return short
-            connected = self._curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
-            raise failure_of(error, url, proxy, connected=connected) from error
+            raise failure_of(error, url, proxy, connected=self._begun > 0) from error
         return self._reply()
 
     def _reply(self) -> Reply:
@@ -174,16 +187,17 @@ def headers_of(lines: Sequence[bytes]) -> dict[str, str]:
     """Read the header lines of the last of several replies (100 goes before 200).
 
     Names come in lower case, a repeated one has its values joined by commas;
-    trailers are none. Raises HTTPClientError where there are too many.
+    trailers are none. Raises HTTPClientError where there are too many, or where
+    nothing says that there are no more.
     """
+    if len(lines) > MOST_HEADERS:
+        raise HTTPClientError(error=f"the reply has more than {MOST_HEADERS} lines of headers")
     found: dict[str, str] = {}
     begin = max((at for at, line in enumerate(lines) if line.startswith(b"HTTP/")), default=0)
     for line in lines[begin + 1 :]:
-        name, colon, value = line.decode("latin-1").partition(":")
-        if not colon:
-            break
+        if not line.strip():
+            return found
+        name, _, value = line.decode("latin-1").partition(":")
         name, value = name.strip().lower(), value.strip()
         found[name] = f"{found[name]}, {value}" if name in found else value
-    if len(lines) > MOST_HEADERS:
-        raise HTTPClientError(error=f"the reply has more than {MOST_HEADERS} lines of headers")
-    return found
+    raise HTTPClientError(error="the headers of the reply were cut off")

@@ -3,15 +3,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.harness import HARNESSES, Ear, Harness
+from support.harness import EVERY_WAY, Ear, Harness
 
 from janitor.sandbox import Sandbox
 
 
-@pytest.fixture(params=sorted(HARNESSES))
+@pytest.fixture(params=sorted(EVERY_WAY))
 def harness(request: pytest.FixtureRequest) -> Harness:
-    """Take each provider in turn."""
-    return HARNESSES[request.param]
+    """Take each provider in turn, and S3 by both ways to send requests."""
+    return EVERY_WAY[request.param]
 
 
 @pytest.fixture

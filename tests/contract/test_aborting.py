@@ -9,7 +9,19 @@ from datetime import timedelta
 from fractions import Fraction
 
 import pytest
-from support.harness import BY_ACTIVITY, BY_AGE, HARNESSES, MIB, Ear, Harness, days, hours, sweeper
+from support.harness import (
+    BY_ACTIVITY,
+    BY_AGE,
+    EVERY_WAY,
+    HARNESSES,
+    MIB,
+    S3_WAYS,
+    Ear,
+    Harness,
+    days,
+    hours,
+    sweeper,
+)
 
 from janitor import providers
 from janitor.engine.act import ABORT_ROUNDS, LONGEST_SINCE_LOOK
@@ -75,24 +87,30 @@ def test_a_dry_run_of_an_enforcing_config_sends_nothing_that_changes(
     assert {"GET"} == {entry.method for entry in sandbox.journal}
 
 
-def test_the_reading_clients_cannot_delete(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("way", S3_WAYS)
+def test_the_reading_clients_cannot_delete(sandbox: Sandbox, way: str) -> None:
     """Even if a bug asked them to, the clients that read refuse to send a DELETE."""
-    glacier, s3 = HARNESSES["glacier"], HARNESSES["s3"]
+    glacier, s3 = HARNESSES["glacier"], EVERY_WAY[way]
     vaults = providers.load("glacier").connect(glacier.target(sandbox), Execution())
     buckets = providers.load("s3").connect(s3.target(sandbox), Execution())
     with pytest.raises(Refused):
         vaults._client.delete_vault(vaultName="container")  # type: ignore[attr-defined]  # noqa: SLF001  # a bug would reach in too
     with pytest.raises(Refused):
         buckets._clients.of("container").delete_object(Bucket="container", Key="k")  # type: ignore[attr-defined]  # noqa: SLF001  # the same
+    with pytest.raises(Refused):
+        buckets._clients.of("container").abort_multipart_upload(  # type: ignore[attr-defined]  # noqa: SLF001  # the same
+            Bucket="container", Key="k", UploadId="u"
+        )
     vaults.close()
     buckets.close()
 
     assert [] == list(sandbox.journal)
 
 
-def test_the_aborting_clients_send_aborts_only(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("way", S3_WAYS)
+def test_the_aborting_clients_send_aborts_only(sandbox: Sandbox, way: str) -> None:
     """Whatever else they are asked for, the clients that abort refuse to send it."""
-    glacier, s3 = HARNESSES["glacier"], HARNESSES["s3"]
+    glacier, s3 = HARNESSES["glacier"], EVERY_WAY[way]
     vaults = providers.load("glacier").aborter(glacier.target(sandbox), Execution())
     buckets = providers.load("s3").aborter(s3.target(sandbox), Execution())
     vault_client = vaults._client  # type: ignore[attr-defined]  # noqa: SLF001  # a bug would reach in too
@@ -104,8 +122,11 @@ def test_the_aborting_clients_send_aborts_only(sandbox: Sandbox) -> None:
         vault_client.delete_archive(vaultName="container", archiveId="a")
     with pytest.raises(Refused):
         bucket_client.abort_multipart_upload(**named, UploadId="")
+    for call in (bucket_client.delete_object, bucket_client.head_object):
+        with pytest.raises(Refused):
+            call(**named)
     with pytest.raises(Refused):
-        bucket_client.delete_object(**named)
+        bucket_client.list_parts(**named, UploadId="u")
     vaults.close()
     buckets.close()
 
@@ -169,12 +190,12 @@ def test_an_upload_completed_meanwhile_is_left_alone(
     assert 1 == len(store.objects("container"))
 
 
-@pytest.mark.parametrize("provider", ["qingstor", "s3"])
+@pytest.mark.parametrize("provider", ["qingstor", *S3_WAYS])
 def test_a_part_that_arrives_between_two_tries_saves_the_upload(
     sandbox: Sandbox, ear: Ear, provider: str
 ) -> None:
     """An abort that had to wait for its next try for long looks at the parts again."""
-    harness = HARNESSES[provider]
+    harness = EVERY_WAY[provider]
     harness.add_container(sandbox, "container")
     name = harness.add(sandbox, "container", parts=[days(8)])
 
@@ -182,12 +203,12 @@ def test_a_part_that_arrives_between_two_tries_saves_the_upload(
         sandbox.clock.move(LONGEST_SINCE_LOOK + timedelta(seconds=1))
         harness.store(sandbox).add_part("container", name, MIB)
 
-    sandbox.on(f"{provider}.abort", while_we_wait)
-    sandbox.faults.add(Fault(operation=f"{provider}.abort", status=503))
+    sandbox.on(f"{harness.provider}.abort", while_we_wait)
+    sandbox.faults.add(Fault(operation=f"{harness.provider}.abort", status=503))
     sweeper(sandbox, harness.target(sandbox, policy=BY_ACTIVITY), ear=ear).sweep()
 
     assert Reason.ACTIVE == ear.reasons()[name]
-    assert 1 == len(sandbox.journal.entries(f"{provider}.abort"))
+    assert 1 == len(sandbox.journal.entries(f"{harness.provider}.abort"))
     assert [name] == harness.store(sandbox).upload_ids("container")
 
 
@@ -208,12 +229,12 @@ def test_an_upload_that_cannot_be_looked_at_again_is_told(
     assert result.error is not None
 
 
-@pytest.mark.parametrize("provider", ["qingstor", "s3"])
+@pytest.mark.parametrize("provider", ["qingstor", *S3_WAYS])
 def test_a_part_that_arrives_meanwhile_saves_the_upload(
     sandbox: Sandbox, ear: Ear, provider: str
 ) -> None:
     """Stale when listed, alive when looked at again: kept (where parts tell their time)."""
-    harness = HARNESSES[provider]
+    harness = EVERY_WAY[provider]
     harness.add_container(sandbox, "container")
     store = harness.store(sandbox)
     name = harness.add(sandbox, "container", parts=[days(8)])

@@ -16,7 +16,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from support.harness import HARNESSES, at, sweeper
+from support.harness import EVERY_WAY, HARNESSES, S3_WAYS, at, sweeper
 
 from janitor import providers
 from janitor.commands.sandbox import config_for
@@ -30,11 +30,11 @@ EXECUTION = Execution(
 POOL = 14  # seven requests, and as many listings
 
 
-@pytest.mark.parametrize("provider", ["glacier", "s3"])
+@pytest.mark.parametrize("provider", ["glacier", *S3_WAYS])
 def test_boto3_has_our_timeouts_pool_and_no_retries(sandbox: Sandbox, provider: str) -> None:
     """Explicit timeouts, a connection for every thread, one attempt, no proxies."""
-    target = HARNESSES[provider].target(sandbox)
-    with closing(providers.load(provider).connect(target, EXECUTION)) as connection:
+    target = EVERY_WAY[provider].target(sandbox)
+    with closing(providers.load(target.provider).connect(target, EXECUTION)) as connection:
         found: Any = connection
         client = found._client if provider == "glacier" else found._clients.of("container")  # noqa: SLF001  # nothing else tells
         config = client.meta.config

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from support.harness import HARNESSES, Ear, Harness, sweeper
+from support.harness import EVERY_WAY, HARNESSES, Ear, Harness, sweeper
 
 from janitor.model import Outcome, Reason
 from janitor.sandbox import Sandbox
@@ -19,35 +20,59 @@ ALPHABET = st.one_of(
 KEYS = st.text(ALPHABET, min_size=1, max_size=40).filter(lambda key: len(key.encode()) <= 1023)
 
 
+ODD = [
+    "a/../b",
+    "..",
+    ".",
+    "/leading",
+    "trailing/",
+    "a//b",
+    "%2F",
+    "a+b c%20d",
+    "?uploads",
+    "#fragment",
+    "é\u0301🎬",
+    "\x01",
+    "\r\n",
+    "<object-key>",
+    ";a=b&upload_id=other",
+    " ",
+    "\\",
+]
+
+
+def odd_keys(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Run a test with keys of every kind, the oddest among them always."""
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        for key in ODD:
+            test = example(key=key)(test)
+        return settings(
+            deadline=None,
+            max_examples=examples,
+            suppress_health_check=[HealthCheck.function_scoped_fixture],
+        )(given(key=KEYS)(test))
+
+    return decorate
+
+
 @pytest.mark.parametrize("provider", ["qingstor", "s3"])
-@settings(
-    deadline=None,
-    max_examples=150,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(key=KEYS)
-@example(key="a/../b")
-@example(key="..")
-@example(key=".")
-@example(key="/leading")
-@example(key="trailing/")
-@example(key="a//b")
-@example(key="%2F")
-@example(key="a+b c%20d")
-@example(key="?uploads")
-@example(key="#fragment")
-@example(key="é\u0301🎬")
-@example(key="\x01")
-@example(key="\r\n")
-@example(key="<object-key>")
-@example(key=";a=b&upload_id=other")
-@example(key=" ")
-@example(key="\\")
+@odd_keys(150)
 def test_a_key_goes_through_exactly_or_not_at_all(
     sandbox: Sandbox, provider: str, key: str
 ) -> None:
     """What is aborted is the listed key; what cannot be addressed is kept and said so."""
-    harness = HARNESSES[provider]
+    goes_through_or_stays(sandbox, HARNESSES[provider], key)
+
+
+@odd_keys(20)
+def test_boto3_sends_them_as_well(sandbox: Sandbox, key: str) -> None:
+    """The same over the other way to send requests to S3."""
+    goes_through_or_stays(sandbox, EVERY_WAY["s3-sdk"], key)
+
+
+def goes_through_or_stays(sandbox: Sandbox, harness: Harness, key: str) -> None:
+    """Sweep a bucket with a key and a decoy, and see what became of them."""
     bucket = "container"
     store = harness.store(sandbox)
     if bucket not in store.containers:

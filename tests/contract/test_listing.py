@@ -7,7 +7,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from support.harness import BY_ACTIVITY, HARNESSES, Ear, Harness, days, hours, sweeper
+from support.harness import (
+    BY_ACTIVITY,
+    EVERY_WAY,
+    HARNESSES,
+    S3_WAYS,
+    Ear,
+    Harness,
+    days,
+    hours,
+    sweeper,
+)
 
 from janitor import providers
 from janitor.errors import Incomplete
@@ -388,16 +398,16 @@ def test_a_wrong_clock_aborts_nothing(sandbox: Sandbox, harness: Harness) -> Non
     assert (TargetOutcome.CLOCK_SKEW, 0) == (result.outcome, result.aborted)
 
 
-@pytest.mark.parametrize("provider", ["qingstor", "s3"])
+@pytest.mark.parametrize("provider", ["qingstor", *S3_WAYS])
 def test_a_clock_that_jumps_after_the_listing_ages_nothing(
     sandbox: Sandbox, ear: Ear, provider: str
 ) -> None:
     """A part of an hour ago does not look days old when our clock is put forward meanwhile."""
-    harness = HARNESSES[provider]
+    harness = EVERY_WAY[provider]
     harness.add_container(sandbox, "container")
     name = harness.add(sandbox, "container", parts=[hours(1)])
     jump = [days(0)]
-    sandbox.on(f"{provider}.list_uploads", lambda _call: jump.append(days(3)))
+    sandbox.on(f"{harness.provider}.list_uploads", lambda _call: jump.append(days(3)))
     target = harness.target(sandbox, policy=BY_ACTIVITY)
     sweeper(sandbox, target, ear=ear, now=lambda: sandbox.clock.now() + jump[-1]).sweep()
 
@@ -405,10 +415,10 @@ def test_a_clock_that_jumps_after_the_listing_ages_nothing(
     assert Reason.ACTIVE == ear.reasons()[name]
 
 
-@pytest.mark.parametrize("provider", sorted(HARNESSES))
+@pytest.mark.parametrize("provider", sorted(EVERY_WAY))
 def test_a_sleep_after_the_listing_aborts_nothing(sandbox: Sandbox, provider: str) -> None:
     """The provider's clock went on while ours stood still: what we know is too old."""
-    harness = HARNESSES[provider]
+    harness = EVERY_WAY[provider]
     harness.add_container(sandbox, "container")
     name = harness.add(sandbox, "container", parts=[days(8)])
     slept: list[object] = []
@@ -419,7 +429,7 @@ def test_a_sleep_after_the_listing_aborts_nothing(sandbox: Sandbox, provider: st
             sandbox.clock.move(hours(3))
         slept.append(call)
 
-    sandbox.on(f"{provider}.list_parts", sleep)
+    sandbox.on(f"{harness.provider}.list_parts", sleep)
     started = sandbox.clock.now()
     result = only(sweeper(sandbox, harness.target(sandbox), now=lambda: started).sweep().results)
 
@@ -461,10 +471,10 @@ def _with_wrong_secret(sandbox: Sandbox, harness: Harness) -> object:
     return replace(options, identity=AwsIdentity(credentials=keys))
 
 
-@pytest.mark.parametrize("provider", sorted(HARNESSES))
+@pytest.mark.parametrize("provider", sorted(EVERY_WAY))
 def test_the_earlier_of_two_clocks_judges(sandbox: Sandbox, ear: Ear, provider: str) -> None:
     """Four minutes ahead is tolerated, but does not age anything."""
-    harness = HARNESSES[provider]
+    harness = EVERY_WAY[provider]
     harness.add_container(sandbox, "container")
     name = harness.add(sandbox, "container", age=days(7) - hours(0.05))
     ahead = sandbox.clock.now

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import trustme
-from support.harness import HARNESSES, REGION, Harness, sweeper
+from support.harness import EVERY_WAY, HARNESSES, REGION, S3_WAYS, Harness, sweeper
 from support.relay import tls_relay
 
 from janitor.model import ContainerResult, TargetOutcome
@@ -30,6 +30,12 @@ from janitor.targets import (
 ROLE = "arn:aws:iam::012345678901:role/janitor"
 
 
+@pytest.fixture(params=S3_WAYS)
+def way(request: pytest.FixtureRequest) -> Harness:
+    """Take both ways to send requests to S3."""
+    return EVERY_WAY[request.param]
+
+
 def swept(sandbox: Sandbox, harness: Harness, options: Any) -> ContainerResult:
     """Sweep one container with one stale upload and give its result."""
     if "container" not in harness.store(sandbox).containers:
@@ -44,17 +50,17 @@ def keys_of(sandbox: Sandbox) -> Credentials:
     return Credentials(sandbox.access_key_id, Secret(sandbox.secret_access_key))
 
 
-def s3(sandbox: Sandbox, **changes: Any) -> S3Options:
+def s3(way: Harness, sandbox: Sandbox, **changes: Any) -> S3Options:
     """Give the usual S3 options, with changes."""
-    options = HARNESSES["s3"].options(sandbox)
+    options = way.options(sandbox)
     assert isinstance(options, S3Options)
     return replace(options, **changes)
 
 
-@pytest.mark.parametrize("provider", ["glacier", "s3"])
+@pytest.mark.parametrize("provider", ["glacier", *S3_WAYS])
 def test_a_role_is_assumed(sandbox: Sandbox, provider: str) -> None:
     """With the right external id the role's temporary credentials do the work."""
-    harness = HARNESSES[provider]
+    harness = EVERY_WAY[provider]
     sandbox.add_role(ROLE, external_id="let-me-in")
     role = AssumeRole(ROLE, external_id="let-me-in", sts_endpoint_url=sandbox.sts_url)
     identity = AwsIdentity(credentials=keys_of(sandbox), assume_role=role)
@@ -64,23 +70,23 @@ def test_a_role_is_assumed(sandbox: Sandbox, provider: str) -> None:
 
     assert (TargetOutcome.COMPLETE, 1) == (result.outcome, result.aborted)
     assert sandbox.access_key_id not in {
-        entry.access_key_id for entry in sandbox.journal.entries(f"{provider}.abort")
+        entry.access_key_id for entry in sandbox.journal.entries(f"{harness.provider}.abort")
     }
 
 
-def test_a_role_that_may_not_be_assumed_is_forbidden(sandbox: Sandbox) -> None:
+def test_a_role_that_may_not_be_assumed_is_forbidden(way: Harness, sandbox: Sandbox) -> None:
     """The wrong external id is missing permission, told once and not tried again."""
     sandbox.add_role(ROLE, external_id="let-me-in")
     role = AssumeRole(ROLE, external_id="wrong", sts_endpoint_url=sandbox.sts_url)
     identity = AwsIdentity(credentials=keys_of(sandbox), assume_role=role)
-    result = swept(sandbox, HARNESSES["s3"], s3(sandbox, identity=identity))
+    result = swept(sandbox, way, s3(way, sandbox, identity=identity))
 
     assert TargetOutcome.FORBIDDEN is result.outcome
     assert [] == sandbox.journal.entries("s3.list_uploads")
 
 
 def test_a_profile_is_used(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: Harness, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Credentials can come from a profile of the SDK's own files."""
     file = tmp_path / "credentials"
@@ -88,45 +94,44 @@ def test_a_profile_is_used(
     secret = f"aws_secret_access_key={sandbox.secret_access_key}\n"
     file.write_text(f"[prod]\n{keys}{secret}", encoding="utf-8")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
-    result = swept(sandbox, HARNESSES["s3"], s3(sandbox, identity=AwsIdentity(profile="prod")))
+    result = swept(sandbox, way, s3(way, sandbox, identity=AwsIdentity(profile="prod")))
 
     assert (TargetOutcome.COMPLETE, 1) == (result.outcome, result.aborted)
 
 
-def test_a_missing_profile_is_forbidden(sandbox: Sandbox) -> None:
+def test_a_missing_profile_is_forbidden(way: Harness, sandbox: Sandbox) -> None:
     """A profile that is not there fails its target with a sentence, and nothing else."""
-    harness = HARNESSES["s3"]
-    result = swept(sandbox, harness, s3(sandbox, identity=AwsIdentity(profile="nowhere")))
+    result = swept(sandbox, way, s3(way, sandbox, identity=AwsIdentity(profile="nowhere")))
 
     assert TargetOutcome.FORBIDDEN is result.outcome
     assert "nowhere" in str(result.error)
 
 
 def test_no_credentials_are_forbidden(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: Harness, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without any credentials the target says so, and no request goes out."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    result = swept(sandbox, HARNESSES["s3"], s3(sandbox, identity=AwsIdentity()))
+    result = swept(sandbox, way, s3(way, sandbox, identity=AwsIdentity()))
 
     assert TargetOutcome.FORBIDDEN is result.outcome
     assert [] == list(sandbox.journal)
 
 
-def test_another_owner_is_forbidden(sandbox: Sandbox) -> None:
+def test_another_owner_is_forbidden(way: Harness, sandbox: Sandbox) -> None:
     """A bucket of the same name in other hands is not touched."""
-    result = swept(sandbox, HARNESSES["s3"], s3(sandbox, expected_owner="999999999999"))
+    result = swept(sandbox, way, s3(way, sandbox, expected_owner="999999999999"))
 
     assert (TargetOutcome.FORBIDDEN, 0) == (result.outcome, result.aborted)
 
 
-def test_the_right_owner_and_payer_go_along(sandbox: Sandbox) -> None:
+def test_the_right_owner_and_payer_go_along(way: Harness, sandbox: Sandbox) -> None:
     """The expected owner is sent with every request, and so is the requester's will to pay."""
-    options = s3(sandbox, expected_owner=sandbox.account_id, request_payer=True)
-    result = swept(sandbox, HARNESSES["s3"], options)
+    options = s3(way, sandbox, expected_owner=sandbox.account_id, request_payer=True)
+    result = swept(sandbox, way, options)
 
     assert (TargetOutcome.COMPLETE, 1) == (result.outcome, result.aborted)
 
@@ -141,20 +146,19 @@ def test_another_vault_account_is_refused(sandbox: Sandbox) -> None:
     assert result.outcome in {TargetOutcome.FORBIDDEN, TargetOutcome.INCOMPLETE}
 
 
-def test_a_bucket_in_another_region_is_followed(sandbox: Sandbox) -> None:
+def test_a_bucket_in_another_region_is_followed(way: Harness, sandbox: Sandbox) -> None:
     """The reply says where the bucket is, and the request is signed for there."""
-    harness = HARNESSES["s3"]
     sandbox.s3.add_container("container", region="eu-west-1")
-    result = swept(sandbox, harness, s3(sandbox))
+    result = swept(sandbox, way, s3(way, sandbox))
 
     assert (TargetOutcome.COMPLETE, 1) == (result.outcome, result.aborted)
 
 
-def test_virtual_hosts_and_a_proxy(sandbox: Sandbox) -> None:
+def test_virtual_hosts_and_a_proxy(way: Harness, sandbox: Sandbox) -> None:
     """The bucket can be part of the host name, and a proxy can be configured (S3)."""
     reach = Reach(endpoint_url="http://s3.example.test", proxy_url=sandbox.s3_url)
-    options = s3(sandbox, addressing="virtual", reach=reach)
-    result = swept(sandbox, HARNESSES["s3"], options)
+    options = s3(way, sandbox, addressing="virtual", reach=reach)
+    result = swept(sandbox, way, options)
 
     assert (TargetOutcome.COMPLETE, 1) == (result.outcome, result.aborted)
 
@@ -202,12 +206,12 @@ def behind_tls(url: str, certificate_for: str) -> Iterator[tuple[str, trustme.CA
         yield f"https://localhost:{port}", authority
 
 
-@pytest.mark.parametrize("provider", sorted(HARNESSES))
+@pytest.mark.parametrize("provider", sorted(EVERY_WAY))
 def test_a_private_authority_is_trusted_when_told(
     sandbox: Sandbox, tmp_path: Path, provider: str
 ) -> None:
     """With `ca_file` a store with a private certificate works; without it nothing is sent."""
-    harness = HARNESSES[provider]
+    harness = EVERY_WAY[provider]
     options = harness.options(sandbox)
     plain = options.reach.endpoint_url
     assert plain is not None
@@ -224,7 +228,7 @@ def test_a_private_authority_is_trusted_when_told(
     assert (TargetOutcome.COMPLETE, 2) == (accepted.outcome, accepted.aborted)
 
 
-@pytest.mark.parametrize("provider", sorted(HARNESSES))
+@pytest.mark.parametrize("provider", sorted(EVERY_WAY))
 def test_the_environment_cannot_redirect(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
@@ -234,7 +238,7 @@ def test_the_environment_cannot_redirect(
         monkeypatch.setenv(name, nowhere)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    harness = HARNESSES[provider]
+    harness = EVERY_WAY[provider]
     ignored = swept(sandbox, harness, harness.options(sandbox))
     options = harness.options(sandbox)
     obeying = replace(options, reach=replace(options.reach, proxy_from_environment=True))
@@ -244,20 +248,20 @@ def test_the_environment_cannot_redirect(
     assert TargetOutcome.INCOMPLETE is obeyed.outcome
 
 
-def test_clients_leave_nothing_behind(sandbox: Sandbox) -> None:
+def test_clients_leave_nothing_behind(way: Harness, sandbox: Sandbox) -> None:
     """The loader that all sessions share does not grow with every sweep of a daemon."""
-    swept(sandbox, HARNESSES["s3"], s3(sandbox))
+    swept(sandbox, way, s3(way, sandbox))
     before = list(_LOADER.search_paths)
-    swept(sandbox, HARNESSES["s3"], s3(sandbox))
+    swept(sandbox, way, s3(way, sandbox))
 
     assert before == _LOADER.search_paths
 
 
 def test_a_region_is_needed_only_where_there_are_regions(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    way: Harness, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A compatible store without any region in the config is signed for somehow."""
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
-    result = swept(sandbox, HARNESSES["s3"], s3(sandbox, region=None))
+    result = swept(sandbox, way, s3(way, sandbox, region=None))
 
     assert (REGION, TargetOutcome.COMPLETE) == ("us-east-1", result.outcome)

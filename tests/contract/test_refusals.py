@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
-from support.harness import HARNESSES
+from support.harness import EVERY_WAY
 
 from janitor import errors, providers
 from janitor.model import ContainerRef, Upload
@@ -48,13 +48,17 @@ REFUSALS: list[tuple[str, int, str, type[errors.ProviderError]]] = [
 ]
 
 
-@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: f"{refusal[0]}-{refusal[2]}")
+ASKED = REFUSALS + [("s3-sdk", *refusal[1:]) for refusal in REFUSALS if refusal[0] == "s3"]
+
+
+@pytest.mark.parametrize("refusal", ASKED, ids=lambda refusal: f"{refusal[0]}-{refusal[2]}")
 def test_a_refusal_means_one_thing(
     sandbox: Sandbox, refusal: tuple[str, int, str, type[errors.ProviderError]]
 ) -> None:
     """The same for reading and for aborting; the provider's own code goes along."""
-    provider, status, code, expected = refusal
-    harness = HARNESSES[provider]
+    way, status, code, expected = refusal
+    harness = EVERY_WAY[way]
+    provider = harness.provider
     harness.add_container(sandbox, "container")
     name = harness.add(sandbox, "container")
     where = ContainerRef(provider, provider, "container")

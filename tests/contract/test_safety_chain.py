@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.harness import BY_ACTIVITY, HARNESSES, MIB, Ear, Harness, days, hours, sweeper
+from support.harness import (
+    BY_ACTIVITY,
+    EVERY_WAY,
+    HARNESSES,
+    MIB,
+    S3_WAYS,
+    Ear,
+    Harness,
+    days,
+    hours,
+    sweeper,
+)
 
 from janitor.ledger import open_ledger
 from janitor.matching import Match, Pattern
@@ -21,7 +32,7 @@ from janitor.targets import Target
 
 WITH_GRACE = replace(BY_ACTIVITY, grace=hours(24))
 BY_AGE_WITH_LEDGER = replace(BY_ACTIVITY, idle_for=None)
-KEYED = ["qingstor", "s3"]
+KEYED = ["qingstor", "s3", "s3-sdk"]
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +148,7 @@ def test_a_part_right_before_the_abort_is_life_on_glacier(sandbox: Sandbox, swee
 @pytest.mark.parametrize("provider", KEYED)
 def test_a_part_with_an_old_date_is_life_too(sandbox: Sandbox, sweep: Sweep, provider: str) -> None:
     """A store with a wrong clock dates the new part into last week: the part set still changed."""
-    harness = HARNESSES[provider]
+    harness = EVERY_WAY[provider]
     harness.add_container(sandbox, "container")
     store = harness.store(sandbox)
     name = harness.add(sandbox, "container", parts=[days(8)])
@@ -150,7 +161,7 @@ def test_a_part_with_an_old_date_is_life_too(sandbox: Sandbox, sweep: Sweep, pro
         if len(looks) == (3 if provider == "qingstor" else 2):
             store.add_part("container", name, MIB, sandbox.clock.now() - days(7))
 
-    sandbox.on(f"{provider}.list_parts", arrive)
+    sandbox.on(f"{harness.provider}.list_parts", arrive)
     _, ear = sweep(target)
 
     assert {name: Reason.ACTIVE} == ear.reasons()
@@ -311,12 +322,12 @@ def test_every_abort_has_an_intent_and_an_outcome(
         assert ([], []) == (opened.audit(), opened.open_intents())
 
 
-@pytest.mark.parametrize("provider", sorted(HARNESSES))
+@pytest.mark.parametrize("provider", sorted(EVERY_WAY))
 def test_an_open_intent_is_looked_up_first(
     sandbox: Sandbox, sweep: Sweep, ledger: str, provider: str
 ) -> None:
     """An abort whose end nobody wrote down: the next run asks the store, and writes it down."""
-    harness = HARNESSES[provider]
+    harness = EVERY_WAY[provider]
     harness.add_container(sandbox, "container")
     gone = harness.add(sandbox, "container", "gone", parts=[days(8)])
     kept = harness.add(sandbox, "container", "kept", parts=[days(8)])
@@ -404,12 +415,12 @@ def test_a_store_that_the_config_vouches_for_is_not_asked(sandbox: Sandbox, swee
     assert [] == sandbox.journal.entries("s3.head_object")
 
 
-@pytest.mark.parametrize("provider", ["glacier", "s3"])
+@pytest.mark.parametrize("provider", ["glacier", *S3_WAYS])
 def test_credentials_of_another_account_do_nothing(
     sandbox: Sandbox, sweep: Sweep, provider: str
 ) -> None:
     """STS says whose credentials these are; another account than expected ends the target."""
-    harness = HARNESSES[provider]
+    harness = EVERY_WAY[provider]
     harness.add_container(sandbox, "container")
     harness.add(sandbox, "container", parts=[days(8)])
     options: Any = harness.options(sandbox)
@@ -420,15 +431,15 @@ def test_credentials_of_another_account_do_nothing(
     done, _ = sweep(target)
 
     assert [TargetOutcome.WRONG_IDENTITY] == [result.outcome for result in done.results]
-    assert [] == sandbox.journal.entries(f"{provider}.list_uploads")
+    assert [] == sandbox.journal.entries(f"{harness.provider}.list_uploads")
 
 
-@pytest.mark.parametrize("provider", ["glacier", "s3"])
+@pytest.mark.parametrize("provider", ["glacier", *S3_WAYS])
 def test_credentials_of_the_expected_account_work(
     sandbox: Sandbox, sweep: Sweep, provider: str
 ) -> None:
     """The right account is recorded with the run."""
-    harness = HARNESSES[provider]
+    harness = EVERY_WAY[provider]
     harness.add_container(sandbox, "container")
     options: Any = harness.options(sandbox)
     identity = replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from janitor.engine.calls import Patience
 from janitor.observe.events import Event, Planned, UploadFinished
@@ -38,9 +38,13 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Harness:
-    """One provider: its name, and where the sandbox keeps what it lists."""
+    """One provider: its name, and where the sandbox keeps what it lists.
+
+    `transport` is how S3 is asked, which no other provider lets one choose.
+    """
 
     provider: str
+    transport: Literal["auto", "sdk"] = "auto"
 
     @property
     def has_keys(self) -> bool:
@@ -111,10 +115,14 @@ class Harness:
             reach=Reach(endpoint_url=sandbox.s3_url),
             identity=identity,
             addressing="path",
+            transport=self.transport,
         )
 
 
 HARNESSES = {name: Harness(name) for name in ("glacier", "qingstor", "s3")}
+# The same, and S3 over boto3: what a contract holds for.
+EVERY_WAY = HARNESSES | {"s3-sdk": Harness("s3", "sdk")}
+S3_WAYS = ("s3", "s3-sdk")
 
 
 class Ear:
