@@ -18,6 +18,8 @@ import click
 
 from janitor import __version__
 from janitor.errors import ConfigError, JanitorError
+from janitor.sharding import MOST as MOST_SHARDS
+from janitor.sharding import Shard
 
 EXIT_FAILED = 1
 EXIT_USAGE = 64
@@ -91,6 +93,32 @@ def report_options(command: F) -> F:
     """Add what `scan` and `sweep` share."""
     only = click.option("--target", "targets", multiple=True, metavar="NAME", help="Only this one.")
     return printing_options(only(command))
+
+
+def shard_options(command: F) -> F:
+    """Add what lets several janitors share one sweep."""
+    for option in (
+        click.option(
+            "--shard-run",
+            default="",
+            envvar="JANITOR_SHARD_RUN",
+            metavar="NAME",
+            help="What the shards of one run have in common: for example the uid of their Job.",
+        ),
+        click.option(
+            "--shards",
+            type=click.IntRange(1, MOST_SHARDS),
+            metavar="N",
+            help="The same in an Indexed Job, which says I: JOB_COMPLETION_INDEX.",
+        ),
+        click.option(
+            "--shard",
+            metavar="I/N",
+            help="Sweep one of N parts, I from 0: every container is in exactly one.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def printing_options(command: F) -> F:
@@ -191,6 +219,7 @@ def scan(  # noqa: PLR0913  # one for each option
     is_flag=True,
     help="Delete the group at the Pushgateway after a complete sweep, instead of pushing it.",
 )
+@shard_options
 @report_options
 def sweep(  # noqa: PLR0913  # one for each option
     *,
@@ -202,14 +231,38 @@ def sweep(  # noqa: PLR0913  # one for each option
     verbose: bool,
     dry_run: bool,
     delete_on_success: bool,
+    shard: str | None,
+    shards: int | None,
+    shard_run: str,
 ) -> int:
     """One full pass that honours `mode`: what a CronJob runs."""
     from janitor.commands.sweep import Printing, run_sweep
 
     printing = Printing(output, every=every, rows=rows, verbose=verbose)
     return run_sweep(
-        path, printing, targets, read_only=dry_run, delete_on_success=delete_on_success
+        path,
+        printing,
+        targets,
+        read_only=dry_run,
+        delete_on_success=delete_on_success,
+        shard=_shard(shard, shards, shard_run),
     )
+
+
+def _shard(one: str | None, count: int | None, run: str) -> Shard | None:
+    """Read which shard this is, from what was said or from the Job that started us."""
+    from janitor import sharding
+
+    if one is not None and count is not None:
+        msg = "say --shard I/N, or --shards N in an Indexed Job, but not both"
+        raise click.UsageError(msg)
+    try:
+        if one is not None:
+            return sharding.parsed(one, run)
+        return None if count is None else sharding.of_job(count, os.environ, run)
+    except ValueError as error:
+        option = "--shard" if count is None else "--shards"
+        raise click.BadParameter(str(error), param_hint=option) from None
 
 
 @janitor.command()

@@ -23,6 +23,7 @@ from janitor.model import ContainerRef
 from janitor.observe.events import Observer, SweepFinished, fan_out
 from janitor.observe.redaction import redact, redact_url
 from janitor.settings.types import Exposition, Prices, Settings
+from janitor.sharding import Shard
 from janitor.sweep import Job, Run, UploadName, sweep
 from janitor.targets import Secret, Target
 
@@ -80,8 +81,10 @@ def showing(settings: Settings) -> tuple[str, Exposition, Prices, Mapping[str, f
     return settings.mode, settings.metrics, settings.prices, prices
 
 
-def last_completes(settings: Settings) -> Mapping[ContainerRef, datetime]:
-    """Tell from the ledger when containers of the targets were last complete.
+def last_completes(
+    settings: Settings, shard: Shard | None = None
+) -> Mapping[ContainerRef, datetime]:
+    """Tell from the ledger when containers of the targets, or a shard's, were last complete.
 
     Nothing where it cannot be read: what is wrong with a ledger is told by
     the sweep that wants to use it.
@@ -89,7 +92,7 @@ def last_completes(settings: Settings) -> Mapping[ContainerRef, datetime]:
     if settings.ledger is None:
         return {}
     try:
-        with ledgers.open_ledger(settings.ledger, read_only=True) as ledger:
+        with ledgers.open_ledger(settings.ledger, read_only=True, shard=shard) as ledger:
             remembered = ledger.last_completes().items()
     except LedgerError:
         return {}
@@ -97,9 +100,10 @@ def last_completes(settings: Settings) -> Mapping[ContainerRef, datetime]:
     return {where: moment for where, moment in remembered if where.target in names}
 
 
-def new_run_id(now: datetime) -> str:
-    """Name a run so that names sort by time and never repeat."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+def new_run_id(now: datetime, shard: Shard | None = None) -> str:
+    """Name a run so that names sort by time and never repeat; a shard's tells which it is."""
+    name = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    return name if shard is None else f"{name}-shard-{shard.index}-of-{shard.count}"
 
 
 def flow_of(settings: Settings) -> Flow:
@@ -117,7 +121,7 @@ class Sweeper:
 
     `read_only` takes the way to abort away, whatever the configuration says;
     nothing gives it back. `stop` ends a sweep between two requests. `only`,
-    `vet` and `permit` are those of a `Run`.
+    `vet`, `permit` and `shard` are those of a `Run`.
     """
 
     settings: Settings
@@ -130,6 +134,7 @@ class Sweeper:
     only: Mapping[UploadName, str] | None = None
     vet: Callable[[RunHeader], None] | None = None
     permit: Callable[[], None] = lambda: None
+    shard: Shard | None = None
 
     @property
     def mode(self) -> str:
@@ -144,7 +149,7 @@ class Sweeper:
         now = steady(self.now)
         with self._ledger() as ledger:
             run = Run(
-                run_id=new_run_id(now()),
+                run_id=new_run_id(now(), self.shard),
                 mode=self.mode,
                 limits=self.settings.limits,
                 execution=execution,
@@ -159,6 +164,7 @@ class Sweeper:
                 only=self.only,
                 vet=self.vet,
                 permit=self.permit,
+                shard=self.shard,
             )
             return sweep([self._job(target) for target in self.settings.targets], run)
 
@@ -168,7 +174,10 @@ class Sweeper:
         if self.settings.ledger is None:
             yield None
             return
-        with ledgers.open_ledger(self.settings.ledger, read_only=self.read_only) as ledger:
+        opened = ledgers.open_ledger(
+            self.settings.ledger, read_only=self.read_only, shard=self.shard
+        )
+        with opened as ledger:
             yield Glance(ledger) if self.read_only else ledger
 
     def _job(self, target: Target) -> Job:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -14,7 +16,8 @@ from janitor.observe.events import Event, SweepFinished, SweepStarted
 from janitor.observe.metrics import Metrics
 from janitor.observe.push import PushFailed, delete, push
 from janitor.observe.textfile import TextfileFailed, write_textfile
-from janitor.settings.types import Schedule, Settings
+from janitor.settings.types import Push, Schedule, Settings
+from janitor.sharding import Shard
 from janitor.wiring import last_completes, showing
 
 EXIT_NOT_LEFT = 1
@@ -25,13 +28,19 @@ class Pusher:
     """Counts one sweep, in a registry of its own, and leaves what it counted.
 
     An observer. `delete_on_success` deletes the group of a sweep that was
-    complete, whatever the config says.
+    complete, whatever the config says. A shard has a group, and a file, of its
+    own.
     """
 
     def __init__(
-        self, settings: Settings, now: Callable[[], datetime], *, delete_on_success: bool = False
+        self,
+        settings: Settings,
+        now: Callable[[], datetime],
+        *,
+        delete_on_success: bool = False,
+        shard: Shard | None = None,
     ) -> None:
-        self._to = settings.push
+        self._to = settings.push if shard is None else _of_shard(settings.push, shard)
         self._delete = delete_on_success or settings.push.delete_on_success
         self._run_id: str | None = None
         self._log = structlog.get_logger("janitor.metrics")
@@ -39,7 +48,7 @@ class Pusher:
         self._metrics.schedule_interval(_interval(settings.schedule, now()))
         # What is pushed replaces all that was said before: a run that fails would take the last
         # success of each container away, and with it the alert on its age.
-        self._metrics.seed(last_completes(settings))
+        self._metrics.seed(last_completes(settings, shard))
 
     def __call__(self, event: Event) -> None:
         """Count what happened."""
@@ -98,6 +107,16 @@ class Pusher:
             return True
         self._log.error("metrics.lost", run_id=self._run_id, error=sentence)
         return False
+
+
+def _of_shard(to: Push, shard: Shard) -> Push:
+    """Let shards not overwrite each other; one that is named in the config stays."""
+    grouping = {"shard": str(shard.index)} | dict(to.grouping)
+    textfile = to.textfile
+    if textfile is not None:
+        path = Path(textfile)
+        textfile = str(path.with_name(f"{path.stem}-shard-{shard.index}{path.suffix}"))
+    return replace(to, grouping=tuple(sorted(grouping.items())), textfile=textfile)
 
 
 def _interval(schedule: Schedule, now: datetime) -> timedelta:

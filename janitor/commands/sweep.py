@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 import structlog
 
+from janitor import ledger as ledgers
 from janitor import settings
 from janitor.commands.signals import stopping
 from janitor.engine.tally import EXIT_INTERRUPTED
@@ -28,12 +29,17 @@ from janitor.report.record import Recorder
 from janitor.report.rows import Report
 from janitor.service.watchdog import watchdog
 from janitor.settings.types import Settings
+from janitor.sharding import Shard
 from janitor.wiring import Sweeper, hide_secrets, utc_now
 
 if TYPE_CHECKING:
     from janitor.commands.pushing import Pusher
 
 ONLY_LOOKS = "this run only looks, and must not replace what a real one said"
+NO_SHARED_LEDGER = (
+    "in mode enforce, shards need a ledger that all of them share, or each would have limits of"
+    " its own: say ledger: postgresql+psycopg://user@host/database"
+)
 NO_GATEWAY = "there is no group to delete: the config has no push.pushgateway_url"
 
 
@@ -47,37 +53,53 @@ class Printing:
     verbose: bool = False
 
 
-def run_sweep(
+def run_sweep(  # noqa: PLR0913  # one for each option
     path: str,
     printing: Printing,
     targets: tuple[str, ...],
     *,
     read_only: bool,
     delete_on_success: bool = False,
+    shard: Shard | None = None,
 ) -> int:
     """Sweep once with the config at `path` and give the exit code.
 
     A sweep that only reads leaves no metrics anywhere: they would replace
-    those of the sweeps in earnest.
+    those of the sweeps in earnest. A shard sweeps its own containers only.
     """
     loaded = chosen(settings.load(path, os.environ), targets)
     log_to_stderr(loaded, printing)
     if delete_on_success and loaded.push.pushgateway_url is None:
         raise click.BadParameter(NO_GATEWAY, param_hint="--delete-on-success")
+    sweeper = Sweeper(loaded, read_only=read_only, shard=shard)
+    if shard is not None and sweeper.mode == "enforce":
+        refuse_unshared(loaded)
     pusher = None
     if loaded.push.pushgateway_url is not None or loaded.push.textfile is not None:
         if read_only:
             structlog.get_logger("janitor.metrics").info("metrics.withheld", reason=ONLY_LOOKS)
         else:
-            pusher = _pusher(loaded, delete_on_success=delete_on_success)
-    return print_sweep(Sweeper(loaded, read_only=read_only), printing, sys.stdout, pusher)
+            pusher = _pusher(sweeper, delete_on_success=delete_on_success)
+    return print_sweep(sweeper, printing, sys.stdout, pusher)
 
 
-def _pusher(loaded: Settings, *, delete_on_success: bool) -> Pusher:
+def refuse_unshared(loaded: Settings) -> None:
+    """Raise BadParameter where shards that abort would each have limits of their own."""
+    limits = loaded.limits
+    caps = (limits.aborts_per_run, limits.aborts_per_day, limits.bytes_per_run)
+    if loaded.ledger is None and any(cap is not None for cap in caps):
+        raise click.BadParameter(NO_SHARED_LEDGER, param_hint="--shard")
+    if loaded.ledger is not None and not ledgers.is_shared(loaded.ledger):
+        raise click.BadParameter(NO_SHARED_LEDGER, param_hint="--shard")
+
+
+def _pusher(sweeper: Sweeper, *, delete_on_success: bool) -> Pusher:
     # What speaks to Prometheus takes a while to import, and few push.
     from janitor.commands.pushing import Pusher  # noqa: PLC0415  # see above
 
-    return Pusher(loaded, utc_now, delete_on_success=delete_on_success)
+    return Pusher(
+        sweeper.settings, utc_now, delete_on_success=delete_on_success, shard=sweeper.shard
+    )
 
 
 def log_to_stderr(loaded: Settings, printing: Printing) -> None:

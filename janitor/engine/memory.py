@@ -17,6 +17,7 @@ from janitor.ledger.types import (
     Spent,
 )
 from janitor.model import ContainerRef, ContainerResult, Decision
+from janitor.plan import Limits
 
 
 class Memory(Protocol):
@@ -73,6 +74,15 @@ class RunLedger(Memory, Protocol):
 
     def spent_by_unfinished_runs(self) -> Spent:
         """Count the aborts of the runs since the last one that finished."""
+
+    def reserve(self, run_id: str, at: datetime, limits: Limits, wanted: Spent) -> Limits:
+        """Set aside what a shard wants of limits for all, as far as it is left; tell what was."""
+
+    def keep(self, run_id: str, needed: Spent) -> None:
+        """Give back what was set aside beyond this."""
+
+    def left(self, run_id: str, at: datetime, limits: Limits) -> Limits:
+        """Tell what is left for a shard, besides what it has set aside itself."""
 
     def finish(self, run_id: str, at: datetime, exit_code: int) -> None:
         """Record that a run ended by itself."""

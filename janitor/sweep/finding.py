@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import chain
@@ -15,10 +15,10 @@ from janitor.engine.survey import Survey, Surveyor
 from janitor.errors import JanitorError
 from janitor.model import TargetOutcome
 from janitor.observe.events import ContainerListed
-from janitor.providers.base import Reader
+from janitor.providers.base import Connection, Reader
 from janitor.sweep.opening import Opened, crashed, target_deadline
 from janitor.sweep.run import Run
-from janitor.targets import is_glob
+from janitor.targets import Target, is_glob
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,12 @@ class Finder:
             return readers, [trouble]
         names = {name for name in target.containers if not is_glob(name)}
         try:
-            readers = [connection.reader(name) for name in sorted(names)]
+            readers = self._readers(connection, target, sorted(names))
             if len(names) < len(target.containers):
                 deadline = target_deadline(self.run, self.deadline)
                 globbed = discover(target, connection, self.run.caller, deadline)
-                readers += [connection.reader(name) for name in globbed if name not in names]
+                found = [name for name in globbed if name not in names]
+                readers += self._readers(connection, target, found)
                 if not globbed:
                     trouble.outcome = TargetOutcome.INCOMPLETE
                     trouble.error = f"no container matches {', '.join(target.containers)}"
@@ -77,3 +78,9 @@ class Finder:
             trouble.fail(error)
             crashed(self.run, trouble.where, error)
         return readers, [trouble] if trouble.error is not None else []
+
+    def _readers(
+        self, connection: Connection, target: Target, names: Iterable[str]
+    ) -> list[Reader]:
+        """Give readers of the containers that are ours to look after."""
+        return [connection.reader(name) for name in names if self.run.owns(target.name, name)]

@@ -97,6 +97,8 @@ class Opener:
         reconciler = Reconciler(ledger, self.run.caller, self.run.tell, self.run.now)
         for intent in ledger.open_intents():
             found = opened.get(intent.where.target)
+            if not self.run.owns(intent.where.target, intent.where.container):
+                continue  # another shard may be at it right now
             if found is not None and found.connection is not None:
                 reader = found.connection.reader(intent.where.container)
                 self._reconcile(reconciler, intent, reader)

@@ -18,6 +18,7 @@ from janitor.model import ContainerResult
 from janitor.observe.events import BudgetCounted, LimitReached, Planned
 from janitor.plan import Limits, how_many, tripped_targets
 from janitor.sweep.run import Run, UploadName
+from janitor.sweep.sharing import part_of
 
 DAY = timedelta(hours=24)
 
@@ -59,11 +60,14 @@ class Planner:
             if survey.actionable:
                 listed[survey.where.target] += survey.listed
         stale = self.chosen.count_by_target()
-        left = limits_left(self.run)
-        self.run.tell(BudgetCounted(self.run.limits, left))
-        tripped = tripped_targets(stale, listed, left.share_of_listed)
+        tripped = tripped_targets(stale, listed, self.run.limits.share_of_listed)
         willing = sum(count for target, count in stale.items() if target not in tripped)
+        part = part_of(self.run, lambda: self.chosen.sizes(but=tripped))
+        left = limits_left(self.run) if part is None else part.reserve(willing)
+        self.run.tell(BudgetCounted(self.run.limits, left))
         count, binding = how_many(willing, self.chosen.sizes(but=tripped), left)
+        if part is not None:
+            part.keep(count)
         oldest = islice(self.chosen.candidates(but=tripped), count)
         self.run.tell(Planned(count, (candidate.decision for candidate in oldest)))
         for target, share in tripped.items():
@@ -94,8 +98,10 @@ def limits_left(run: Run) -> Limits:
     ledger, limits = run.ledger, run.limits
     if ledger is None:
         return limits
-    crashed = ledger.spent_by_unfinished_runs()
     now = run.now()
+    if run.shard is not None:
+        return ledger.left(run.run_id, now, limits)
+    crashed = ledger.spent_by_unfinished_runs()
     today = ledger.spent_since(now - DAY, now)
     return less(limits, crashed, today.aborts)
 

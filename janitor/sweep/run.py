@@ -13,6 +13,7 @@ from janitor.model import ContainerRef
 from janitor.observe.events import Observer
 from janitor.plan import Limits
 from janitor.providers.base import Aborter, Connection
+from janitor.sharding import Shard
 from janitor.targets import Execution, Target
 
 # A container, and a key ("" on Glacier) and upload id in it.
@@ -42,7 +43,8 @@ class Run:
     that may be aborted, with what their part sets must still be, None means
     any. `vet` hears who and where everybody is before anything is recorded or
     listed; what it raises ends the run. `permit` is asked before every abort
-    and raises Interrupted where this process must not act any more.
+    and raises Interrupted where this process must not act any more. `shard` is
+    which of several janitors this is, None the only one.
     """
 
     run_id: str
@@ -60,3 +62,8 @@ class Run:
     only: Mapping[UploadName, str] | None = None
     vet: Callable[[RunHeader], None] | None = None
     permit: Callable[[], None] = lambda: None
+    shard: Shard | None = None
+
+    def owns(self, target: str, container: str) -> bool:
+        """Whether a container is to be looked after here, and not by another shard."""
+        return self.shard is None or self.shard.owns(target, container)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.child_handle import nursery
 from support.child_scene import Scene, scene
+from support.postgres import CannotInstall, Server, running, skip_loudly
 
 MakeScene = Callable[..., Scene]
 
@@ -18,6 +19,16 @@ def _nursery() -> Iterator[None]:
     """Have the server that forks the children."""
     with nursery():
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """Run a PostgreSQL server of our own."""
+    try:
+        with running() as server:
+            yield server
+    except CannotInstall as reason:
+        skip_loudly(reason)
 
 
 @pytest.fixture

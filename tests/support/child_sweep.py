@@ -44,6 +44,7 @@ class Orders:
 
     `ahead` is how far its clock is ahead of this machine's. `user` is whom to
     be from when the ledger is opened; `patience` how long to wait for it.
+    `arguments` are more of the command line.
     """
 
     config: Path
@@ -54,6 +55,7 @@ class Orders:
     ahead: timedelta = NO_JUMP
     user: int | None = None
     patience: timedelta | None = None
+    arguments: tuple[str, ...] = ()
 
 
 class Markers:
@@ -206,7 +208,7 @@ def main(orders: Orders, pipe: Connection) -> None:
     _write_to(orders.folder / ERRORS, sys.stderr.fileno())
     vars(command)["Sweeper"] = Markers(orders, pipe).sweeper
     only = [] if orders.target is None else ["--target", orders.target]
-    sys.exit(cli.run(["sweep", "-c", str(orders.config), "-o", "json", *only]))
+    sys.exit(cli.run(["sweep", "-c", str(orders.config), "-o", "json", *only, *orders.arguments]))
 
 
 def _write_to(path: Path, handle: int) -> None:
