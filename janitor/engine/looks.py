@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from datetime import datetime
 from typing import Protocol
 
 from janitor.engine.calls import Caller, Deadline
 from janitor.engine.clock import require_true_clock
+from janitor.engine.listers import Hands, Timed, spread, timed
 from janitor.engine.paging import uploads
+from janitor.engine.seams import Unsorted
+from janitor.engine.splitting import Turn
 from janitor.ledger.types import LastScan
 from janitor.model import ContainerRef, Upload
 from janitor.providers.base import Marker, Page, Reader
@@ -22,23 +26,57 @@ class RemembersScans(Protocol):
         """Give the last believed listing of a container."""
 
 
+# Containers that were out of order when they were listed in this process. They are
+# listed page by page from then on, whatever is said of their store.
+DISTRUSTED: set[ContainerRef] = set()
+
+
 def listed(
-    reader: Reader, caller: Caller, deadline: Deadline, now: Callable[[], datetime]
+    reader: Reader,
+    caller: Caller,
+    deadline: Deadline,
+    now: Callable[[], datetime],
+    requests: Executor | None = None,
 ) -> Iterator[list[Upload]]:
     """Yield every upload of a container once, page by page, by a clock that is not contradicted.
 
-    Raises what `Caller.call` raises, Incomplete and ClockSkewed.
+    With `requests` and where the store allows it, several pages are asked for
+    at once if that pays. Raises what `Caller.call` raises, Incomplete and
+    ClockSkewed.
     """
 
-    def proven(marker: Marker | None, key: str | None) -> Page:
-        page = reader.list_page(marker, key=key)
+    def read(marker: Marker | None, key: str | None, limit: int | None = None) -> Page:
+        page = reader.list_page(marker, key=key, limit=limit)
         require_true_clock(now(), page.server_time)
         return page
 
     def list_page(marker: Marker | None, key: str | None) -> Page:
-        return caller.call(reader.where, "list_page", lambda: proven(marker, key), deadline)
+        return caller.call(reader.where, "list_page", lambda: read(marker, key), deadline)
 
-    return uploads(list_page, can_list_one_key=reader.can_list_one_key)
+    def ask(turn: Turn) -> Timed:
+        operation, limit = ("list_probe", 1) if turn.probes else ("list_page", None)
+
+        def measured() -> Timed:
+            return timed(lambda: read(turn.marker, turn.key, limit))
+
+        return caller.call(reader.where, operation, measured, deadline)
+
+    if not reader.markers_are_exact or reader.where in DISTRUSTED:
+        return uploads(list_page, can_list_one_key=reader.can_list_one_key)
+    hands = None
+    if reader.can_split and requests is not None:
+        window = caller.flow.endpoint(reader.where).window
+        hands = Hands(requests, lambda: window.size)
+    return _in_order(reader.where, spread(ask, hands))
+
+
+def _in_order(where: ContainerRef, listing: Iterator[list[Upload]]) -> Iterator[list[Upload]]:
+    """Remember where a listing was not in order: another run can do without."""
+    try:
+        yield from listing
+    except Unsorted:
+        DISTRUSTED.add(where)
+        raise
 
 
 def contradicted(memory: RemembersScans | None, where: ContainerRef, count: int) -> LastScan | None:

@@ -123,7 +123,7 @@ class Surveyor:
     def _candidates(self, survey: Survey, deadline: Deadline) -> Iterator[Upload]:
         reader = survey.reader
         assert reader is not None  # noqa: S101  # for mypy: survey() has set it
-        for batch in listed(reader, self.caller, deadline, self.now):
+        for batch in listed(reader, self.caller, deadline, self.now, self.requests):
             for upload in batch:
                 if self._needs_a_look(survey, upload):
                     yield upload

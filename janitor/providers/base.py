@@ -95,12 +95,23 @@ class Reader(Protocol):
     # Whether pages are sorted by key and can be asked for one key alone, so
     # that a page that was cut inside a key can be made sure of.
     can_list_one_key: bool
+    # Whether the store is known to go on exactly where its markers say, so that
+    # nothing has to be asked for twice where a page ends.
+    markers_are_exact: bool
+    # Whether, beyond that, it is known to sort by key and to take any text as a
+    # marker, and may be asked for several stretches of the keys at once.
+    can_split: bool
     # Whether the store is known to keep an upload and the finished object of
     # the same key apart, so that an abort cannot touch the object.
     keeps_uploads_apart: bool
 
-    def list_page(self, marker: Marker | None, *, key: str | None = None) -> Page:
-        """List one page; with `key`, of the uploads whose key begins with exactly that."""
+    def list_page(
+        self, marker: Marker | None, *, key: str | None = None, limit: int | None = None
+    ) -> Page:
+        """List one page, of `limit` uploads at most.
+
+        With `key`, of the uploads whose key begins with exactly that.
+        """
 
     def list_parts(self, upload: Upload, marker: Marker | None) -> PartsPage:
         """List one page of an upload's parts; raise UploadGone when there is no such upload."""

@@ -117,6 +117,8 @@ class GlacierReader:
     """Reads one vault."""
 
     can_list_one_key = False
+    markers_are_exact = False
+    can_split = False
     keeps_uploads_apart = True
 
     def __init__(
@@ -128,13 +130,16 @@ class GlacierReader:
         self._limit = str(target.page_size or _LARGEST_UPLOADS_PAGE)
         self._arguments = {"accountId": options.account_id, "vaultName": container}
 
-    def list_page(self, marker: Marker | None, *, key: str | None = None) -> Page:
+    def list_page(
+        self, marker: Marker | None, *, key: str | None = None, limit: int | None = None
+    ) -> Page:
         """List one page of uploads; vaults know no keys, so `key` must be None."""
         if key is not None:
             msg = "Glacier uploads have no keys"
             raise ValueError(msg)
+        arguments = self._paged(marker) | ({} if limit is None else {"limit": str(limit)})
         with aws.errors_of("list_multipart_uploads", _LISTING):
-            reply = self._client.list_multipart_uploads(**self._paged(marker))
+            reply = self._client.list_multipart_uploads(**arguments)
         headers = _prove(reply, "UploadsList")
         uploads = tuple(self._upload(entry) for entry in reply["UploadsList"])
         return Page(uploads, _next(reply), server_time(headers))

@@ -246,6 +246,8 @@ class QingStorReader:
     # The order within one key is not defined well enough to page by, but one
     # key can be asked for alone.
     can_list_one_key = True
+    markers_are_exact = False
+    can_split = False
     # "Uploads with different ids do not affect each other", says the vendor.
     keeps_uploads_apart = True
 
@@ -255,13 +257,15 @@ class QingStorReader:
         self._prefix = target.prefix
         self._page_size = target.page_size or _SAFE_PAGE
 
-    def list_page(self, marker: Marker | None, *, key: str | None = None) -> Page:
+    def list_page(
+        self, marker: Marker | None, *, key: str | None = None, limit: int | None = None
+    ) -> Page:
         """List one page of uploads."""
         position = marker or Marker()
         request = self._wire.bucket(self.where.container).list_multipart_uploads_request(
             key_marker=position.key,
             upload_id_marker=position.upload_id,
-            limit=str(self._page_size),
+            limit=str(limit or self._page_size),
             prefix=self._prefix if key is None else key,
         )
         expected = _Expected(self._wire.options, "GET", self.where.container, None)

@@ -50,6 +50,16 @@ _LARGEST_PAGE = 1000
 _BEYOND_XML = frozenset({errors.XML_ERROR_INVALID_TOKEN, errors.XML_ERROR_BAD_CHAR_REF})
 _DIRECTORY_BUCKET_SUFFIX = "--x-s3"
 _ALIAS_SUFFIX = "-s3alias"
+# Names that no ordinary bucket can have.
+_UNUSUAL_SUFFIXES = (
+    _ALIAS_SUFFIX,
+    _DIRECTORY_BUCKET_SUFFIX,
+    "--ol-s3",
+    "--op-s3",
+    "--table-s3",
+    "--xa-s3",
+    ".mrap",
+)
 
 
 def connect(target: Target, execution: Execution) -> S3Connection:
@@ -154,6 +164,13 @@ def _keeps_uploads_apart(options: S3Options) -> bool:
     return options.finished_object_check == "never"
 
 
+def _has_exact_markers(options: S3Options, container: str) -> bool:
+    """Say so only of ordinary buckets, of AWS itself or where the config vouches for the store."""
+    is_known = options.reach.endpoint_url is None or options.listing == "parallel"
+    is_ordinary = not container.startswith("arn:") and not container.endswith(_UNUSUAL_SUFFIXES)
+    return is_known and is_ordinary
+
+
 def _is_access_point(container: str) -> bool:
     return container.startswith("arn:") or container.endswith(_ALIAS_SUFFIX)
 
@@ -220,14 +237,18 @@ class S3Reader:
         self._page_size = target.page_size or _LARGEST_PAGE
         self._arguments = clients.arguments(container)
         self.keeps_uploads_apart = _keeps_uploads_apart(clients.options)
+        self.markers_are_exact = _has_exact_markers(clients.options, container)
+        self.can_split = self.markers_are_exact and clients.options.listing != "sequential"
 
-    def list_page(self, marker: Marker | None, *, key: str | None = None) -> Page:
+    def list_page(
+        self, marker: Marker | None, *, key: str | None = None, limit: int | None = None
+    ) -> Page:
         """List one page of uploads.
 
         A page with keys that XML cannot carry is asked for again in
         url-encoding; servers differ too much in that to ask for it always.
         """
-        arguments = self._arguments | {"MaxUploads": self._page_size}
+        arguments = self._arguments | {"MaxUploads": limit or self._page_size}
         prefix = self._prefix if key is None else key
         arguments |= {"Prefix": prefix} if prefix else {}
         if marker is not None:

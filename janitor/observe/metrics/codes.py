@@ -24,6 +24,7 @@ _OURS = frozenset(
         "status",
         "unknown",
         "unreadable",
+        "unsorted",
         "wrong_account",
         "wrong_bucket",
         "wrong_upload",
