@@ -8,6 +8,9 @@ from typing import Literal
 
 from janitor.policy import Policy
 
+# What stands for an account's id in the ARN of a role for many accounts.
+ACCOUNT = "{account}"
+
 
 def is_glob(name: str) -> bool:
     """Whether a container's name in the config asks for discovery."""
@@ -159,12 +162,24 @@ Options = GlacierOptions | QingStorOptions | S3Options
 
 
 @dataclass(frozen=True, slots=True)
+class Fleet:
+    """An entry of the config that stands for one target in each of several accounts.
+
+    `role_arn` has ACCOUNT where the account's id belongs.
+    """
+
+    name: str
+    role_arn: str
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A named entry of the config.
 
     `containers` are exact names or globs (a glob means discovery), `exclude`
     are globs that take away again. `page_size` None is the provider's own.
-    `price_per_gib_month` None is the price of the whole config.
+    `price_per_gib_month` None is the price of the whole config. `fleet` is the
+    entry that this target is one of several of.
     """
 
     name: str
@@ -176,6 +191,7 @@ class Target:
     prefix: str = ""
     page_size: int | None = None
     price_per_gib_month: float | None = None
+    fleet: Fleet | None = None
 
 
 # What AWS documents for each prefix of a bucket on S3, in requests a second.

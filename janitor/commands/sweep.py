@@ -30,6 +30,7 @@ from janitor.report.rows import Report
 from janitor.service.watchdog import watchdog
 from janitor.settings.types import Settings
 from janitor.sharding import Shard
+from janitor.targets import Target
 from janitor.wiring import Sweeper, hide_secrets, utc_now
 
 if TYPE_CHECKING:
@@ -159,16 +160,23 @@ def audited(sweeper: Sweeper) -> Iterator[tuple[AuditFile, ...]]:
 
 
 def chosen(loaded: Settings, names: tuple[str, ...]) -> Settings:
-    """Keep only the named targets; all of them if none is named."""
-    known = {target.name for target in loaded.targets}
+    """Keep only the named targets, or those of the named entries; all if none is named."""
+    known = {name for target in loaded.targets for name in _names(target)}
     for name in names:
         if name not in known:
-            msg = f"there is no target {name!r}; there are: {', '.join(sorted(known))}"
+            entries = {_names(target)[0] for target in loaded.targets}
+            msg = f"there is no target {name!r}; there are: {', '.join(sorted(entries))}"
             raise click.BadParameter(msg, param_hint="--target")
     if not names:
         return loaded
-    kept = tuple(target for target in loaded.targets if target.name in names)
+    kept = tuple(target for target in loaded.targets if not set(names).isdisjoint(_names(target)))
     return dataclasses.replace(loaded, targets=kept)
+
+
+def _names(target: Target) -> tuple[str, ...]:
+    """Give what a target is known by: the entry that it is one of, and its own name."""
+    own = (target.name,)
+    return own if target.fleet is None else (target.fleet.name, *own)
 
 
 def print_report(report: Report, printing: Printing, stream: TextIO) -> None:

@@ -11,6 +11,7 @@ from janitor.plan import Limits
 from janitor.policy import Policy, Rule
 from janitor.settings import ledger_url
 from janitor.settings.credentials import NAMES
+from janitor.settings.expanding import expanded
 from janitor.settings.file_model import ScheduleModel
 from janitor.settings.merging import effective, floor_of, rules_of
 from janitor.settings.policy_models import PolicyModel, RuleModel
@@ -56,7 +57,9 @@ def build(
     """Make the settings; `credentials` are by position of target, `beside` is the config."""
     base = beside.directory
     targets = tuple(
-        _target(sections, index, credentials[index], base) for index in sorted(sections.targets)
+        target
+        for index in sorted(sections.targets)
+        for target in _targets(sections, index, credentials[index], base)
     )
     usable = sections.usable
     election, audit = usable["leader_election"], usable["audit"] or AuditModel()
@@ -85,7 +88,7 @@ def _side_files(sections: Sections, base: Path) -> Iterator[str]:
         if said is not None:
             yield str(base / said)
     for target in sections.targets.values():
-        for name in NAMES:
+        for name in (*NAMES, "accounts"):
             said = getattr(target, f"{name}_file", None)
             if said is not None:
                 yield str(base / said)
@@ -127,6 +130,18 @@ def _push(section: PushModel, base: Path) -> Push:
 
 def _path(said: str | None, base: Path) -> str | None:
     return None if said is None else str(base / said)
+
+
+def _targets(
+    sections: Sections, index: int, credentials: Credentials | None, base: Path
+) -> Iterator[Target]:
+    """Make the target of an entry, or one for each of its accounts."""
+    target = _target(sections, index, credentials, base)
+    accounts = sections.accounts.get(index)
+    if accounts is None:
+        yield target
+    else:
+        yield from expanded(target, accounts)
 
 
 def _target(sections: Sections, index: int, credentials: Credentials | None, base: Path) -> Target:

@@ -26,7 +26,7 @@ NAME = r"[a-z0-9][a-z0-9_.-]{0,62}"
 RULE_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
 ACCOUNT = r"[0-9]{12}"
 REGION = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
-ROLE_ARN = r"arn:[a-z-]+:iam:[A-Za-z0-9-]*:[A-Za-z0-9]*:role/[\x21-\x7e]+"
+ROLE_ARN = r"arn:[a-z-]+:iam:[A-Za-z0-9-]*:([A-Za-z0-9]*|\{account\}):role/[\x21-\x7e]+"
 
 _LONGEST_TEXT = 4096
 _LONGEST_PATTERN = 2048
@@ -299,6 +299,7 @@ Proxy = Annotated[str | None, _of_text(addresses.proxy, _pattern_json("https?://
 Host = Annotated[str | None, _of_text(addresses.host, _TEXT)]
 Listen = Annotated[tuple[str, int] | None, Read(listen, _pattern_json(".+:[0-9]{1,5}"))]
 Account = Annotated[str | None, Read(account, _pattern_json(ACCOUNT))]
+AccountEntry = Annotated[str, Read(account, _pattern_json(ACCOUNT))]
 AccountOrOwn = Annotated[str | None, Read(account_or_own, _pattern_json(f"-|{ACCOUNT}"))]
 Rate = Annotated[float | None, Read(rate, {"type": "number", "exclusiveMinimum": 0})]
 RateOrAuto = Annotated[

@@ -11,6 +11,7 @@ from janitor.settings.build import build
 from janitor.settings.credentials import collect
 from janitor.settings.document import Document
 from janitor.settings.file_checks import check_file
+from janitor.settings.fleet import check_fleets, collect_accounts
 from janitor.settings.policy_checks import check_policies
 from janitor.settings.problems import WHOLE_FILE, BadConfig, Finding, Problem, dotted
 from janitor.settings.sections import Sections, validate
@@ -71,12 +72,15 @@ def _settings(found: Document, environ: Mapping[str, str], beside: Beside) -> Se
     sections = validate(data, {finding.path for finding in early})
     credentials, late = _collect(sections, beside.directory)
     web = collect_web(sections.usable.get("http") or HttpModel(), beside)
-    late += [*web.findings, *_all_checks(sections)]
+    fleets = collect_accounts(sections, beside)
+    sections.accounts = fleets.by_index
+    late += [*web.findings, *fleets.findings, *_all_checks(sections)]
+    elsewhere = (*web.problems, *fleets.problems)
     # What is broken already is not told again in other words.
     told = {finding.path for finding in early}
     findings = [*early, *(f for f in (*sections.findings, *late) if f.path not in told)]
-    if findings or web.problems:
-        return _Refused(found, findings, tuple(web.problems))
+    if findings or elsewhere:
+        return _Refused(found, findings, elsewhere)
     return build(sections, credentials, web, beside)
 
 
@@ -93,4 +97,5 @@ def _all_checks(sections: Sections) -> Iterator[Finding]:
     yield from check_file(sections)
     yield from check_service(sections)
     yield from check_targets(sections)
+    yield from check_fleets(sections)
     yield from check_policies(sections)

@@ -89,7 +89,7 @@ def _twice(rules: list[tuple[KeyPath, RuleModel]]) -> Iterator[Finding]:
 def _check_finds_targets(sections: Sections, path: KeyPath, rule: RuleModel) -> Iterator[Finding]:
     """Check that a rule is about some target: a typing error would make it silent."""
     match, own = rule.match, _own_target(sections, path)
-    names = sorted({own.name} if own is not None else set(sections.names.values()))
+    names = _names_for(sections, path)
     keep = rule.action is not None
     if match.target is not None and names and not _finds(match.target, names, keep=keep):
         sentence = f"matches no target's name: say one of {_listed(names)}"
@@ -99,6 +99,14 @@ def _check_finds_targets(sections: Sections, path: KeyPath, rule: RuleModel) -> 
         yield Finding((*path, "match", "provider"), sentence)
     if own is not None and own.provider == "glacier" and match.provider is None:
         yield from _check_keyless((*path, "match"), match)
+
+
+def _names_for(sections: Sections, path: KeyPath) -> list[str]:
+    """Give the names of all targets that a rule can be about; none if they cannot be known."""
+    own = path[1] if path[0] == "targets" else None
+    indexes = [own] if isinstance(own, int) else list(sections.names)
+    found = [sections.names_of(index) for index in indexes]
+    return [] if None in found else sorted({name for names in found for name in names or ()})
 
 
 def _own_target(sections: Sections, path: KeyPath) -> TargetSection | None:
@@ -141,14 +149,17 @@ def _ages(sections: Sections, index: int) -> Iterator[tuple[KeyPath, timedelta]]
         own = sections.policy_of(index)
         yield origin("stale_after", own, index), effective("stale_after", own, sections.policy)
     for path, rule in rules_of(sections, index):
-        if rule.stale_after is not None and _concerns(rule.match, sections.targets[index]):
+        if rule.stale_after is not None and _concerns(rule.match, sections, index):
             yield (*path, "stale_after"), rule.stale_after
 
 
-def _concerns(match: MatchModel, target: TargetSection) -> bool:
-    if match.provider not in (None, target.provider):
+def _concerns(match: MatchModel, sections: Sections, index: int) -> bool:
+    if match.provider not in (None, sections.targets[index].provider):
         return False
-    return match.target is None or match.target.test(target.name) is not Ternary.NO
+    names = sections.names_of(index)
+    if match.target is None or names is None:
+        return True
+    return _finds(match.target, names, keep=False)
 
 
 def _low_sentence(sections: Sections, path: KeyPath, indexes: list[int]) -> str:

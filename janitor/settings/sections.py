@@ -24,7 +24,8 @@ class Sections:
     """What of a file can be used: sections by name, and targets and global rules by position.
 
     A section that is broken is not in `usable`, one that is left out is. `names`
-    are those of all targets, broken ones too.
+    are those of all targets, broken ones too. `accounts` are those of the
+    targets that stand for several; None where they cannot be read.
     """
 
     usable: dict[str, Any]
@@ -32,6 +33,7 @@ class Sections:
     rules: dict[int, RuleModel]
     names: dict[int, str]
     findings: list[Finding] = field(default_factory=list)
+    accounts: dict[int, tuple[str, ...] | None] = field(default_factory=dict)
 
     @property
     def policy(self) -> PolicyModel | None:
@@ -44,6 +46,13 @@ class Sections:
     def has_no_ledger(self) -> bool:
         """Whether the file asks for no ledger; not if what it says of one is broken."""
         return self.usable.get("ledger") == ledger_url.NONE
+
+    def names_of(self, index: int) -> tuple[str, ...] | None:
+        """Give the names of all that one entry stands for; None if nobody knows its accounts."""
+        name, accounts = self.names[index], self.accounts.get(index, ())
+        if accounts is None:
+            return None
+        return tuple(f"{name}-{account}" for account in accounts) or (name,)
 
     def policy_of(self, index: int) -> PolicyModel:
         """Give what one target says of its own; nothing by default."""

@@ -59,6 +59,8 @@ _FOREIGN = {
     ("s3", "host"): "say endpoint_url",
     ("s3", "port"): "say endpoint_url",
     ("s3", "protocol"): "say endpoint_url",
+    ("qingstor", "accounts"): "QingStor has no roles: say one target for each account",
+    ("qingstor", "accounts_file"): "QingStor has no roles: say one target for each account",
     ("qingstor", "vaults"): "QingStor has buckets: say buckets",
     ("qingstor", "region"): "QingStor has zones: say zone",
     ("qingstor", "transport"): "QingStor is always asked by its own SDK: remove the key",

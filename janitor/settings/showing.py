@@ -9,6 +9,7 @@ from typing import Any
 
 from janitor.matching import Match, Pattern
 from janitor.policy import FLOOR, Policy, Rule
+from janitor.settings.expanding import grouped
 from janitor.settings.ledger_url import NONE, without_passwords
 from janitor.settings.quantities import write_duration, write_share, write_size
 from janitor.settings.showing_service import service_sections
@@ -49,7 +50,9 @@ def _settings(settings: Settings) -> dict[str, Any]:
             "bytes_per_run": _limit(settings.limits.bytes_per_run, write_size),
         },
         **({"policy": {"rules": [_rule(rule) for rule in common]}} if common else {}),
-        "targets": [_target(target, len(common)) for target in settings.targets],
+        "targets": [
+            _entry(target, accounts, len(common)) for target, accounts in grouped(settings.targets)
+        ],
         **service_sections(settings),
         "execution": _execution(settings.execution),
     }
@@ -88,6 +91,22 @@ def _execution(execution: Execution) -> dict[str, Any]:
 
 def _rate(rate: float | str | None) -> Any:
     return Noted(None, "unlimited") if rate is None else rate
+
+
+def _entry(target: Target, accounts: Sequence[str], common: int) -> dict[str, Any]:
+    """Write an entry; one that stands for several accounts as it was."""
+    found = _target(target, common)
+    if target.fleet is None:
+        return found
+    role = found["assume_role"] | {"role_arn": target.fleet.role_arn}
+    of_one = ("name", "assume_role", "expected_owner", "account_id", "caller_account")
+    rest = {name: value for name, value in found.items() if name not in of_one}
+    return {
+        "name": target.fleet.name,
+        "accounts": list(accounts),
+        "assume_role": role,
+        **rest,
+    }
 
 
 def _target(target: Target, common: int) -> dict[str, Any]:

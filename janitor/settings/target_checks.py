@@ -41,11 +41,12 @@ def _check_names(sections: Sections) -> Iterator[Finding]:
     if sections.usable.get("targets") == []:
         yield Finding(("targets",), "is empty: say at least one target")
     seen: set[str] = set()
-    for index, name in sections.names.items():
-        if name in seen:
+    for index in sections.names:
+        names = sections.names_of(index) or ()
+        if not seen.isdisjoint(names):
             sentence = "is the name of another target: rename one"
             yield Finding(("targets", index, "name"), sentence)
-        seen.add(name)
+        seen.update(names)
 
 
 def _check_containers(path: KeyPath, target: TargetSection) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from janitor.settings.fields import (
     REGION,
     ROLE_ARN,
     Account,
+    AccountEntry,
     AccountOrOwn,
     Bool,
     Endpoint,
@@ -75,7 +76,7 @@ class AssumeRoleModel(Section):
 
     role_arn: Annotated[
         str, shape(ROLE_ARN, "must be a role's ARN, as arn:aws:iam::012345678901:role/janitor")
-    ] = required("ARN of the role")
+    ] = required("ARN of the role; with accounts, {account} stands for the account's id")
     external_id: (
         Annotated[
             str | None,
@@ -98,6 +99,12 @@ class AwsModel(KeysModel):
 
     profile: Text | None = optional("Profile of ~/.aws/config")
     assume_role: AssumeRoleModel | None = optional("IAM role to assume before the first call")
+    accounts: list[AccountEntry] | None = optional(
+        "Accounts to sweep: each is a target of its own, NAME-ACCOUNT, by the role in assume_role",
+        minItems=1,
+        uniqueItems=True,
+    )
+    accounts_file: Text = optional("The same as a file, an account in each line; relative to this")
     caller_account: Account | None = optional(
         "Account that the credentials must belong to, asked of STS: 12 digits in quotes"
     )

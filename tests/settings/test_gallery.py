@@ -20,7 +20,7 @@ GALLERY = Path(__file__).parent / "golden"
 MISTAKES = sorted(path.stem for path in GALLERY.glob("*.yaml"))
 ENVIRON = {"EMPTY": ""}
 ENOUGH = 45
-ABOUT_OTHER_FILES = ("tls-", "users-file-", "web-config-")
+ABOUT_OTHER_FILES = ("accounts-file-", "tls-", "users-file-", "web-config-")
 
 # What no schema can know: it takes several keys, a meaning, the environment or
 # another file. Every other mistake must be refused by the schema too.
@@ -28,6 +28,17 @@ BEYOND_SCHEMA = frozenset(
     {
         *(name for name in MISTAKES if name.startswith(("cron-", "enforce-", "variable-"))),
         *(name for name in MISTAKES if name.startswith("bucket-") and name != "bucket-twice"),
+        "accounts-and-account-id",
+        "accounts-and-accounts-file",
+        "accounts-and-rule-for-the-entry",
+        "accounts-and-what-they-say",
+        "accounts-make-a-name-twice",
+        "accounts-missing-for-role",
+        "accounts-with-exact-bucket",
+        "accounts-with-long-name",
+        "accounts-with-role-of-one",
+        "accounts-without-role",
+        "accounts-without-sts",
         "caller-account-with-sts-of-role-only",
         "caller-account-without-sts",
         *(name for name in MISTAKES if name.startswith(ABOUT_OTHER_FILES)),

@@ -23,6 +23,11 @@ tls_server_config:
 """
 OTHER = ARCHIVE.removeprefix("targets:\n")
 RULE = "{{name: {}, match: {{key: '{}'}}, action: keep}}"
+ROLE = """\
+    assume_role:
+      role_arn: arn:aws:iam::{account}:role/in-{account}
+      external_id: x-1
+"""
 ODD = (
     """\
 version: 1
@@ -112,6 +117,17 @@ CONFIGS = {
         f"version: 1\n{LAKE}    assume_role: {{role_arn: 'arn:aws:iam::012345678901:role/a/b'}}\n"
         "    sts_endpoint_url: https://sts.example\n"
     ),
+    "accounts": (
+        f"version: 1\n{LAKE}{ROLE}".replace("[uploads]", '["*"]')
+        + '    accounts: ["111111111111", "222222222222"]\n'
+        + OTHER
+        + ROLE
+        + '    accounts: ["222222222222"]\n'
+    ),
+    "accounts of a file": (
+        f"version: 1\n{LAKE}{ROLE}    accounts_file: accounts.txt\n"
+        "    endpoint_url: https://minio.example\n    sts_endpoint_url: https://sts.example\n"
+    ),
     "reach": (
         f"version: 1\n{LAKE}    endpoint_url: http://minio.example:9000\n    allow_http: true\n"
         "    proxy_url: http://proxy.example:3128\n    ca_file: ca.pem\n    page_size: 7\n"
@@ -134,6 +150,7 @@ CONFIGS = {
 def _files_beside(tmp_path: Path) -> None:
     write_certificates(tmp_path)
     users = f"basic_auth_users: {{alice: {HASH}, bob: {HASH}}}\n"
+    (tmp_path / "accounts.txt").write_text("111111111111\n\n 222222222222 # of media\n")
     (tmp_path / "users.yaml").write_text(users)
     (tmp_path / "web.yaml").write_text(f"{users}{TLS_SERVER_CONFIG}")
 
