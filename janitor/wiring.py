@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import structlog
+
 from janitor import __version__, providers
 from janitor import ledger as ledgers
 from janitor.engine.calls import Caller, Patience
+from janitor.engine.descriptors import in_flight, open_files
 from janitor.engine.flow import Flow
 from janitor.engine.memory import RunLedger
 from janitor.ledger.errors import LedgerError
@@ -107,10 +110,15 @@ def new_run_id(now: datetime, shard: Shard | None = None) -> str:
 
 
 def flow_of(settings: Settings) -> Flow:
-    """Make the way out for the requests of one run."""
+    """Make the way out for the requests of one run, as wide as this process may have it."""
     execution = settings.execution
+    files = open_files(execution.concurrency)
+    budget = in_flight(execution.concurrency, files)
+    if budget < execution.concurrency:
+        log = structlog.get_logger("janitor.sweep")
+        log.warning("files.scarce", open_files=files, in_flight=budget)
     return Flow(
-        execution.concurrency,
+        budget,
         {target.name: execution.pace(target) for target in settings.targets},
     )
 

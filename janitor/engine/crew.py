@@ -236,10 +236,10 @@ class Crew:
     def __init__(self, flow: Flow, execution: Execution) -> None:
         self.flow = flow
         self.abreast = execution.listing_threads
-        self.window = 2 * execution.concurrency
-        self._requests = execution.concurrency
+        self.window = 2 * flow.budget
+        self._requests = flow.budget
         # Each lane can have one more: it gets somewhere whatever the others have.
-        self._most = 2 * (execution.concurrency + execution.listing_threads)
+        self._most = 2 * (flow.budget + execution.listing_threads)
         self._threads = 0
         self._lock = threading.Lock()
         self._lanes: dict[tuple[str, str], Lane] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 
 from janitor.engine.calls import Deadline
 from janitor.engine.crew import Crew
@@ -37,13 +37,24 @@ class Finder:
 
     def survey_all(self, targets: Sequence[Opened]) -> list[Survey]:
         """Survey every container of every target; what cannot be found is a survey, too."""
-        found = self.guides.map(self._survey_target, targets)
+        # Known before the first of them can take every slot.
+        for opened in targets[: self.crew.abreast]:
+            self.crew.requests(opened.trouble.where).arrive()
+        found = self.guides.map(self._visit, targets, count())
         return sorted(chain.from_iterable(found), key=lambda survey: survey.where)
 
-    def _survey_target(self, opened: Opened) -> list[Survey]:
+    def _visit(self, opened: Opened, number: int) -> list[Survey]:
+        requests = self.crew.requests(opened.trouble.where)
+        if number >= self.crew.abreast:
+            requests.arrive()
+        try:
+            return self._survey_target(opened, self.surveyors(requests))
+        finally:
+            requests.depart()
+
+    def _survey_target(self, opened: Opened, surveyor: Surveyor) -> list[Survey]:
         target = opened.job.target
         readers, surveys = self._find(opened)
-        surveyor = self.surveyors(self.crew.requests(opened.trouble.where))
 
         def survey(reader: Reader) -> Survey:
             deadline = target_deadline(self.run, self.deadline)

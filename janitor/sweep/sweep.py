@@ -101,7 +101,7 @@ def _surveyor(
         run.caller,
         run.tell,
         requests,
-        2 * run.execution.concurrency,
+        2 * run.caller.flow.budget,
         run.now,
         started,
         stale,

@@ -14,6 +14,7 @@ from janitor.targets import (
     Credentials,
     Execution,
     GlacierOptions,
+    Pace,
     QingStorOptions,
     Reach,
     S3Options,
@@ -121,6 +122,22 @@ def test_each_target_has_its_own_defaults() -> None:
         Execution().concurrency,
         GlacierOptions("us-west-2").account_id,
     )
+
+
+def test_what_aws_documents_is_for_its_own_s3_only() -> None:
+    """A store of another make has limits of its own, which nobody knows; what is said counts."""
+    aws = S3Options("eu-west-1")
+    minio = S3Options("eu-west-1", reach=Reach("https://minio.example.com"))
+    options = (aws, minio, GlacierOptions("us-west-2"), QingStorOptions("pek3a", KEYS))
+    execution = Execution(requests_per_second=9)
+    said = Execution(container_reads_per_second=100, container_writes_per_second=None)
+
+    assert [Pace(9, 5500, 3500), Pace(9), Pace(9), Pace(9)] == [
+        execution.pace(Target("lake", "s3", ("a",), one, Policy())) for one in options
+    ]
+    assert [Pace(None, 100)] * 4 == [
+        said.pace(Target("lake", "s3", ("a",), one, Policy())) for one in options
+    ]
 
 
 @pytest.mark.parametrize(
