@@ -14,6 +14,8 @@ from janitor.observe.metrics.families import FAMILIES
 
 ROWS = ["Overview", "Targets", "Actions", "Requests to providers", "Service"]
 NOT_SHOWN = {
+    "janitor_api_in_flight": "moves within a sweep, mostly between two scrapes",
+    "janitor_api_window": "the same, for whoever looks into one slow sweep",
     "janitor_config_reload_success_timestamp_seconds": "only of use when a reload failed",
     "janitor_uploads_listed_total": "follows the number of uploads and of sweeps",
 }
