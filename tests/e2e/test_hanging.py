@@ -24,6 +24,7 @@ targets:
     access_key_id: id
     secret_access_key: secret
     buckets: [bucket]
+    transport: sdk
 """
 
 
@@ -72,6 +73,25 @@ def test_a_server_that_drips_for_ever_is_given_up(tmp_path: Path) -> None:
 
     assert 1 == done.returncode
     assert "sweep.hung" in done.stderr
+
+
+def test_a_server_that_drips_for_ever_ends_a_request_of_our_own_wire(tmp_path: Path) -> None:
+    """Then only that target is incomplete, and the process need not be ended."""
+    file = tmp_path / "janitor.yaml"
+    with dripping() as port:
+        config = CONFIG.format(port=port).replace("transport: sdk", "transport: auto")
+        file.write_text(config, encoding="utf-8")
+        done = subprocess.run(  # noqa: S603  # our own program
+            [sys.executable, "-m", "janitor", "scan", "-c", file],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    assert 3 == done.returncode
+    assert "sweep.hung" not in done.stderr
 
 
 @contextmanager

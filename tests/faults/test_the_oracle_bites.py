@@ -100,6 +100,11 @@ def _no_limits(patch: Patch) -> None:
     patch.setattr(planning, "limits_left", lambda _run: Limits())
 
 
+def _no_breaker(patch: Patch) -> None:
+    """Touch a target however much of it would go."""
+    patch.setattr(planning, "tripped_targets", lambda *_: {})
+
+
 def _forgetful_limits(patch: Patch) -> None:
     """Give every run the whole budget, whatever was spent before."""
     patch.setattr(planning, "limits_left", lambda run: run.limits)
@@ -221,7 +226,7 @@ MUTANTS: dict[str, tuple[Mutant, Script]] = {
     "intents too late": (_intents_too_late, _wait),
     "no limits": (_no_limits, _limited(Caps(per_run=3))),
     "no limit of bytes": (_no_limits, _limited(Caps(bytes_per_run=8 << 20))),
-    "no breaker": (_no_limits, _limited(Caps(share=Fraction(1, 4)))),
+    "no breaker": (_no_breaker, _limited(Caps(share=Fraction(1, 4)))),
     "limits forget": (_forgetful_limits, _limited(Caps(per_day=4))),
     "empty listings are believed": (_gullible, _in(Amnesia())),
     "no look at the provider's clock": (_no_clock, _in(WrongClock(days(9)))),
