@@ -11,7 +11,7 @@ LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --
   --no-annotate --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve prometheus test lint types layers format lock test-image test-kubernetes clean
+.PHONY: help demo serve prometheus test lint types layers format lock test-image test-kubernetes bench clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,10 @@ test-image: $(VENV)/.installed-test ## Build the image from Debian and run it, w
 test-kubernetes: $(VENV)/.installed-test ## Test against a real kube-apiserver, which the first time is built (Debian, 5 minutes)
 	$(BIN)/python tests/support/apiserver.py
 	$(BIN)/python -m pytest tests/kubernetes
+
+bench: $(VENV)/.installed-test ## Measure beside other programs, and write docs/performance.md anew (an hour or two)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	PYTHONPATH=tests $(BIN)/python -m benchmarks all
 
 clean: ## Remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -55,8 +55,9 @@ def run(command: Sequence[str], environ: Mapping[str, str], folder: Path, patien
         except BaseException:  # we are told to end: so is the child
             os.killpg(process.pid, signal.SIGKILL)
             raise
+        finally:
+            guard.cancel()  # its number may soon be another's
         wall = time.monotonic() - begun
-        guard.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     return Cost(
         begun,
