@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.strategies import law
 
 from janitor.engine.calls import Caller, Deadline
-from janitor.engine.crew import ELSEWHERE, STACK, Crew, Lane
+from janitor.engine.crew import STACK, Crew, Lane
 from janitor.engine.flow import Flow
 from janitor.engine.pool import as_completed, bounded_map
 from janitor.model import ContainerRef
@@ -307,7 +307,8 @@ def test_threads_that_would_only_wait_are_not_begun() -> None:
         for each in jobs:
             each.result(30)
 
-    assert many <= 16 + ELSEWHERE + 4
+    # Some are begun before the first of them have to wait.
+    assert many < 64
 
 
 def test_all_lanes_get_somewhere_however_many_there_are() -> None:
