@@ -24,8 +24,8 @@ class Reconciler:
     tell: Observer
     now: Callable[[], datetime]
 
-    def reconcile(self, intent: OpenIntent, reader: Reader, deadline: Deadline) -> None:
-        """Ask the store about one upload, and write the answer down.
+    def reconcile(self, intent: OpenIntent, reader: Reader, deadline: Deadline) -> str | None:
+        """Ask the store about one upload, write the answer down and give it; None: nobody knows.
 
         Raises LedgerError, Interrupted and DeadlineExceeded.
         """
@@ -35,22 +35,21 @@ class Reconciler:
                 intent.where, "list_parts", lambda: reader.list_parts(upload, None), deadline
             )
         except UploadGone:
-            self._conclude(intent, str(Outcome.ABORTED), intent.size or 0)
-            return
+            return self._conclude(intent, str(Outcome.ABORTED), intent.size or 0)
         except DeadlineExceeded:
             raise
         except ProviderError as error:
             self.tell(
                 IntentReconciled(intent.where, intent.key, intent.upload_id, None, str(error))
             )
-            return
+            return None
         # Some stores keep an aborted upload without parts in sight for a while.
         gone = not page.parts and page.next is None and bool(intent.size)
         if gone:
-            self._conclude(intent, str(Outcome.ABORTED), intent.size or 0)
-        else:
-            self._conclude(intent, NOT_SENT, 0)
+            return self._conclude(intent, str(Outcome.ABORTED), intent.size or 0)
+        return self._conclude(intent, NOT_SENT, 0)
 
-    def _conclude(self, intent: OpenIntent, outcome: str, freed: int) -> None:
+    def _conclude(self, intent: OpenIntent, outcome: str, freed: int) -> str:
         self.memory.conclude(intent.intent, self.now(), outcome, size_freed=freed)
         self.tell(IntentReconciled(intent.where, intent.key, intent.upload_id, outcome, None))
+        return outcome

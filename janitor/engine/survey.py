@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from typing import Protocol
 
 from janitor.engine.activity import Checked, Checker, unknown
 from janitor.engine.backlog import BacklogFailed, Queue
@@ -76,9 +77,30 @@ class Survey:
             self.error = f"{type(error).__name__}: {error}"
 
 
+class Elsewhere(Protocol):
+    """Does the requests of surveys in other processes; for many threads."""
+
+    def gather(self, survey: Survey, add: Callable[[Upload], None], deadline: Deadline) -> bool:
+        """List a container, and note in the survey what came of it; False: it has to be done here.
+
+        What is False has changed nothing.
+        """
+
+    def look(
+        self, survey: Survey, uploads: Iterator[Upload], deadline: Deadline
+    ) -> Iterator[Checked]:
+        """Give what the parts of uploads tell, in their order.
+
+        Raises what `Checker.check` raises, after all that was found out before.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Surveyor:
-    """Surveys containers, for a whole run; `stale` takes what may be planned, from any thread."""
+    """Surveys containers, for a whole run; `stale` takes what may be planned, from any thread.
+
+    `elsewhere` makes the requests in other processes, where there is one.
+    """
 
     caller: Caller
     tell: Observer
@@ -90,6 +112,7 @@ class Surveyor:
     run_id: str = ""
     memory: Memory | None = None
     every_upload: bool = False
+    elsewhere: Elsewhere | None = None
 
     def survey(self, reader: Reader, policy: Policy, deadline: Deadline) -> Survey:
         """Survey one container; never raises, whatever the provider or a bug of ours does."""
@@ -97,16 +120,23 @@ class Surveyor:
         if not self.every_upload:
             survey.young = always_young(reader.where.provider, policy, self.run_started)
         with Queue(reader.where) as candidates:
-            try:
-                for upload in self._candidates(survey, deadline):
-                    candidates.add(upload)
-                survey.actionable = self._is_believed(survey)
-            except JanitorError as error:
-                survey.fail(error)
-            except Exception as error:  # noqa: BLE001  # one container must not stop the others
-                self._crashed(survey, error)
+            self.gather(survey, candidates.add, deadline)
             self._judge_candidates(survey, candidates, deadline)
         return survey
+
+    def gather(self, survey: Survey, add: Callable[[Upload], None], deadline: Deadline) -> None:
+        """List a container to its end, and `add` what needs a closer look; never raises."""
+        try:
+            elsewhere = self.elsewhere
+            if elsewhere is None or not elsewhere.gather(survey, add, deadline):
+                for upload in self._candidates(survey, deadline):
+                    add(upload)
+            if survey.outcome is TargetOutcome.COMPLETE:
+                survey.actionable = self._is_believed(survey)
+        except JanitorError as error:
+            survey.fail(error)
+        except Exception as error:  # noqa: BLE001  # one container must not stop the others
+            self._crashed(survey, error)
 
     def _is_believed(self, survey: Survey) -> bool:
         """Compare with the last listing that was believed; a doubtful one changes no mark."""
@@ -159,12 +189,10 @@ class Surveyor:
 
     def _judge_in_batches(self, survey: Survey, candidates: Queue, deadline: Deadline) -> int:
         """Give how many were asked; what goes wrong ends the asking, and is told."""
-        assert survey.reader is not None  # noqa: S101  # for mypy: survey() has set it
-        checker = Checker(survey.reader, survey.policy, self.caller, deadline, self.now)
         done = 0
         troubled = 0
         try:
-            results = bounded_map(self.requests, checker.check, candidates.read(), self.window)
+            results = self._looks(survey, candidates.read(), deadline)
             while batch := list(islice(results, BATCH)):
                 troubled += sum(checked.error is not None for checked in batch)
                 self._take(survey, batch)
@@ -176,6 +204,16 @@ class Surveyor:
         if troubled and survey.error is not None:
             survey.error += f" (the parts of {troubled} uploads could not be read)"
         return done
+
+    def _looks(
+        self, survey: Survey, uploads: Iterator[Upload], deadline: Deadline
+    ) -> Iterator[Checked]:
+        """Ask for the parts of uploads, here or elsewhere; give what they tell in their order."""
+        if self.elsewhere is not None:
+            return self.elsewhere.look(survey, uploads, deadline)
+        assert survey.reader is not None  # noqa: S101  # for mypy: survey() has set it
+        checker = Checker(survey.reader, survey.policy, self.caller, deadline, self.now)
+        return bounded_map(self.requests, checker.check, uploads, self.window)
 
     def _take(self, survey: Survey, batch: Sequence[Checked]) -> None:
         """Remember a batch of candidates, and judge them by what was remembered before."""
