@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -66,7 +66,7 @@ class Hands:
 
 def spread(
     ask: Ask, hands: Hands | None, worth: Worth | None = None, cap: int = PAGE_CAP
-) -> Iterator[list[Upload]]:
+) -> Iterator[Sequence[Upload]]:
     """Yield every upload once, in no order; with `hands`, several pages are read at once.
 
     Returning promises that the listing is complete. Raises what `ask` raises,
@@ -80,7 +80,7 @@ def spread(
 
 def _alone(
     ask: Ask, ranges: Ranges, unseen: Unseen, worth: Worth, *, may_spread: bool
-) -> Generator[list[Upload], None, int]:
+) -> Generator[Sequence[Upload], None, int]:
     """List page by page, to the end or until more requests at once would pay; say how many."""
     before = 0.0
     while (turn := ranges.page()) is not None:
@@ -111,7 +111,7 @@ def _how_many(worth: Worth, idle: float, work: float) -> int:
 
 def _together(
     ask: Ask, hands: Hands, ranges: Ranges, unseen: Unseen, at_once: int
-) -> Iterator[list[Upload]]:
+) -> Iterator[Sequence[Upload]]:
     ready: SimpleQueue[Future[Timed]] = SimpleQueue()
     under_way: dict[Future[Timed], Turn] = {}
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 from typing import Protocol
@@ -37,7 +37,7 @@ def listed(
     deadline: Deadline,
     now: Callable[[], datetime],
     requests: Executor | None = None,
-) -> Iterator[list[Upload]]:
+) -> Iterator[Sequence[Upload]]:
     """Yield every upload of a container once, page by page, by a clock that is not contradicted.
 
     With `requests` and where the store allows it, several pages are asked for
@@ -70,7 +70,9 @@ def listed(
     return _in_order(reader.where, spread(ask, hands))
 
 
-def _in_order(where: ContainerRef, listing: Iterator[list[Upload]]) -> Iterator[list[Upload]]:
+def _in_order(
+    where: ContainerRef, listing: Iterator[Sequence[Upload]]
+) -> Iterator[Sequence[Upload]]:
     """Remember where a listing was not in order: another run can do without."""
     try:
         yield from listing

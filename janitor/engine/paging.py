@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
+from janitor.batch import Identity, identities_of, keys_of, those
 from janitor.errors import Incomplete
 from janitor.model import Upload
 from janitor.providers.base import Marker, Page
@@ -47,26 +48,37 @@ class Unseen:
     """Lets every upload pass once, with bounded memory.
 
     Servers repeat entries at the borders of pages, so what was seen lately is
-    enough to know: the last `generation` to 2 x `generation` identities.
+    enough to know: the last `generation` identities at least, and no more than
+    twice as many and the pages with which that was reached.
     """
 
     def __init__(self, generation: int = 50_000) -> None:
         self.generation = generation
-        self._new: set[tuple[str, str]] = set()
-        self._old: set[tuple[str, str]] = set()
+        self._new: set[Identity] = set()
+        self._old: set[Identity] = set()
 
-    def of(self, uploads: Iterable[Upload]) -> list[Upload]:
+    def of(self, uploads: Sequence[Upload]) -> Sequence[Upload]:
         """Give those that were not seen before, in their order."""
-        fresh = []
-        for upload in uploads:
-            identity = upload.identity
-            if identity in self._new or identity in self._old:
-                continue
-            if len(self._new) >= self.generation:
-                self._old, self._new = self._new, set()
-            self._new.add(identity)
-            fresh.append(upload)
-        return fresh
+        identities = identities_of(uploads)
+        page = set(identities)
+        is_new = len(page) == len(identities)
+        if is_new and page.isdisjoint(self._new) and page.isdisjoint(self._old):
+            self._make_room()
+            self._new |= page
+            return uploads
+        return those(uploads, list(map(self._notice, identities)))
+
+    def _notice(self, identity: Identity) -> bool:
+        """Whether an upload is new."""
+        if identity in self._new or identity in self._old:
+            return False
+        self._make_room()
+        self._new.add(identity)
+        return True
+
+    def _make_room(self) -> None:
+        if len(self._new) >= self.generation:
+            self._old, self._new = self._new, set()
 
 
 ListPage = Callable[[Marker | None, str | None], Page]
@@ -74,7 +86,7 @@ ListPage = Callable[[Marker | None, str | None], Page]
 
 def uploads(
     list_page: ListPage, *, can_list_one_key: bool, cap: int = PAGE_CAP
-) -> Iterator[list[Upload]]:
+) -> Iterator[Sequence[Upload]]:
     """Yield every in-progress upload of a container exactly once, page by page.
 
     Stores disagree about the order of uploads of one key, and drop or repeat
@@ -86,24 +98,34 @@ def uploads(
     crowded = False
     for page in pages(lambda marker: list_page(marker, None), cap):
         # A crowded key has more uploads than `unseen` remembers; all have come.
-        yield unseen.of(u for u in page.uploads if not (crowded and u.key == asked))
+        keys = keys_of(page.uploads)
+        yield unseen.of(_but(page.uploads, asked) if crowded and asked in keys else page.uploads)
         if page.next is None or not page.uploads or not can_list_one_key:
             continue
-        last = page.uploads[-1].key
+        last = keys[-1]
         if last != asked:
-            asked, missing = last, {u.identity for u in page.uploads if u.key == last}
+            asked, missing = last, {name for name in identities_of(page.uploads) if name[0] == last}
             count = 0
             for found in _of_one_key(list_page, last, cap):
-                missing.difference_update(u.identity for u in found)
+                missing.difference_update(identities_of(found))
                 count += len(found)
                 yield unseen.of(found)
             # A store that does not repeat even these cannot list one key.
             crowded = not missing and count >= unseen.generation
 
 
-def _of_one_key(list_page: ListPage, key: str | None, cap: int) -> Iterator[list[Upload]]:
+def only(uploads: Sequence[Upload], key: str | None) -> Sequence[Upload]:
+    """Give the uploads of one key."""
+    return those(uploads, [each == key for each in keys_of(uploads)])
+
+
+def _but(uploads: Sequence[Upload], key: str | None) -> Sequence[Upload]:
+    return those(uploads, [each != key for each in keys_of(uploads)])
+
+
+def _of_one_key(list_page: ListPage, key: str | None, cap: int) -> Iterator[Sequence[Upload]]:
     for page in pages(lambda marker: list_page(marker, key), cap):
-        found = [upload for upload in page.uploads if upload.key == key]
+        found = only(page.uploads, key)
         yield found
         # The key itself sorts before everything that it is a prefix of.
         if len(found) < len(page.uploads) or not page.uploads:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from janitor.batch import identities_of, keys_of
 from janitor.errors import Incomplete
 from janitor.model import Upload
 from janitor.providers.base import Marker, Page
@@ -85,9 +86,9 @@ class Seams:
     def take(self, check: Check, page: Page) -> None:
         """Learn from the answer; raises Incomplete where it proves disorder."""
         self._under_way -= 1
-        keys = [upload.key or "" for upload in page.uploads]
+        keys = keys_of(page.uploads)
         if check.marker is None:
-            if check.upload.identity in {upload.identity for upload in page.uploads}:
+            if check.upload.identity in identities_of(page.uploads):
                 raise Unsorted
         elif check.key not in keys:
             passed = page.next is None or (keys and keys[-1] > check.key)

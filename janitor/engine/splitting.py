@@ -23,7 +23,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from janitor.batch import keys_of
 from janitor.engine.keyspace import Alphabets, Span
+from janitor.engine.paging import only
 from janitor.engine.seams import Check, Seams, Unsorted
 from janitor.errors import Incomplete
 from janitor.model import Upload
@@ -159,7 +161,7 @@ class Ranges:
         if turn.check is not None:
             self._count()
             if turn.marker is not None:
-                keys = [upload.key or "" for upload in page.uploads]
+                keys = keys_of(page.uploads)
                 self._require_order(keys, turn.marker, page.next)
             self._seams.take(turn.check, page)
             return ()
@@ -168,12 +170,12 @@ class Ranges:
             self._take_probe(turn.marker.key, page)
             return ()
         self._keys_under_way -= 1
-        return [upload for upload in page.uploads if upload.key == turn.key]
+        return only(page.uploads, turn.key)
 
     def _take_page(self, of: Range, marker: Marker | None, page: Page) -> Sequence[Upload]:
         of.under_way = False
         self._count()
-        keys = [upload.key or "" for upload in page.uploads]
+        keys = keys_of(page.uploads)
         self._require_order(keys, marker, page.next)
         self._seams.begin(of.start, keys)
         end = of.end

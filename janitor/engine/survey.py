@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import compress, islice
+from operator import not_
 from typing import Protocol
 
+from janitor.batch import dates_of, those
 from janitor.engine.activity import Checked, Checker, unknown
 from janitor.engine.backlog import BacklogFailed, Queue
 from janitor.engine.calls import Caller, Deadline
@@ -69,6 +71,11 @@ class Survey:
     young: tuple[datetime, datetime] | None = None
     bytes_waiting: int = 0
     kept: Counter[Reason] = field(default_factory=Counter)
+
+    def note_oldest(self, initiated: datetime) -> None:
+        """Note the date of an upload, which must be plausible."""
+        if self.oldest is None or initiated < self.oldest:
+            self.oldest = initiated
 
     def fail(self, error: BaseException) -> None:
         """Note what went wrong; the first word stands."""
@@ -154,7 +161,7 @@ class Surveyor:
         reader = survey.reader
         assert reader is not None  # noqa: S101  # for mypy: survey() has set it
         for batch in listed(reader, self.caller, deadline, self.now, self.requests):
-            for upload in batch:
+            for upload in _but_the_young(survey, batch):
                 if self._needs_a_look(survey, upload):
                     yield upload
             self.tell(PageListed(reader.where, len(batch)))
@@ -163,12 +170,7 @@ class Surveyor:
         survey.listed += 1
         initiated = upload.initiated
         if initiated is not None and initiated > EARLIEST_PLAUSIBLE[upload.where.provider]:
-            if survey.oldest is None or initiated < survey.oldest:
-                survey.oldest = initiated
-            young = survey.young
-            if young is not None and young[0] <= initiated <= young[1]:
-                survey.kept[Reason.YOUNG] += 1
-                return False
+            survey.note_oldest(initiated)
         decision = first_look(upload, survey.policy, self.run_started)
         if decision is None:
             return True
@@ -266,6 +268,23 @@ class Surveyor:
     def _crashed(self, survey: Survey, error: Exception) -> None:
         survey.fail(error)
         self.tell(ContainerCrashed(survey.where, "".join(traceback.format_exception(error))))
+
+
+def _but_the_young(survey: Survey, uploads: Sequence[Upload]) -> Sequence[Upload]:
+    """Count the uploads that need no closer look, by their dates alone, and give the others."""
+    if survey.young is None or not uploads:
+        return uploads
+    first, last = survey.young
+    # All of them are plausible, too: so says the span.
+    dates = dates_of(uploads)
+    is_young = [each is not None and first <= each <= last for each in dates]
+    young = [each for each in compress(dates, is_young) if each is not None]
+    if not young:
+        return uploads
+    survey.note_oldest(min(young))
+    survey.listed += len(young)
+    survey.kept[Reason.YOUNG] += len(young)
+    return () if len(young) == len(uploads) else those(uploads, list(map(not_, is_young)))
 
 
 def outcome_of(error: BaseException) -> TargetOutcome:

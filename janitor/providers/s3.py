@@ -15,8 +15,9 @@ from xml.parsers.expat import ErrorString, errors
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
+from janitor.batch import Batch, keys_of
 from janitor.errors import Unexpected, WrongIdentity
-from janitor.model import ContainerRef, Part, Upload, parse_time
+from janitor.model import ContainerRef, Part, Upload, parse_time, parse_times
 from janitor.providers import aws, s3_transport
 from janitor.providers.base import (
     ContainersPage,
@@ -31,6 +32,7 @@ from janitor.providers.base import (
     upload_of,
 )
 from janitor.targets import Execution, S3Options, Target
+from janitor.wire.s3_rows import Rows
 
 PERMISSIONS: Mapping[str, Sequence[str]] = {
     "list_containers": ("s3:ListAllMyBuckets",),
@@ -267,7 +269,7 @@ class S3Reader:
             self.where.container, lambda client: client.list_multipart_uploads(**arguments)
         )
         headers = self._prove(reply)
-        uploads = tuple(self._upload(entry, decode) for entry in reply.get("Uploads", ()))
+        uploads = self._uploads(reply.get("Uploads", ()), decode)
         following = _next_of_uploads(reply, decode, uploads) if reply["IsTruncated"] else None
         return Page(uploads, following, server_time(headers))
 
@@ -320,6 +322,33 @@ class S3Reader:
             message = f"asked for bucket {asked}, the reply is about {told}"
             raise WrongIdentity(message, code="wrong_bucket")
         return headers
+
+    def _uploads(
+        self, entries: Sequence[Mapping[str, Any]], decode: Callable[[str], str]
+    ) -> Sequence[Upload]:
+        if isinstance(entries, Rows) and entries.dates is not None:
+            keys = list(map(decode, entries.keys))
+            # One without an identity is refused below, in the words for it.
+            if all(keys) and all(entries.upload_ids):
+                return self._batch(keys, entries, entries.dates)
+        return tuple(self._upload(entry, decode) for entry in entries)
+
+    def _batch(self, keys: Sequence[str], rows: Rows, dates: Sequence[str]) -> Batch:
+        moments, unknown = parse_times(dates), [None] * len(keys)
+        texts = [
+            None if moment is not None else text
+            for moment, text in zip(moments, dates, strict=True)
+        ]
+        return Batch(
+            self.where,
+            keys,
+            rows.upload_ids,
+            moments,
+            texts,
+            rows.initiators or unknown,
+            rows.storage_classes or unknown,
+            description="",
+        )
 
     def _upload(self, entry: Mapping[str, Any], decode: Callable[[str], str]) -> Upload:
         key = entry.get("Key")
@@ -380,7 +409,7 @@ def _next_of_uploads(
     """Take exactly the markers that the server gave; a truncated page without any is no page."""
     told, upload_id = reply.get("NextKeyMarker") or "", reply.get("NextUploadIdMarker") or ""
     require(told or upload_id, "no_marker", "the page is truncated, but does not say where")
-    last = uploads[-1].key if uploads else None
+    last = keys_of(uploads)[-1] if uploads else None
     # In url-encoding some servers encode the marker too, and some do not.
     key = told if told == last else decode(told)
     return Marker(key, upload_id)

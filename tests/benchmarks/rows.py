@@ -60,7 +60,7 @@ ROWS = (
         "s3",
         "list",
         _young(1_000_000, 1, 20, "skewed"),
-        ("rclone", "SDK loop", *OURS),
+        ("rclone", "SDK loop", "scan, unvouched", *OURS),
         {"janitor": 8},
     ),
     Row(
@@ -68,7 +68,7 @@ ROWS = (
         "s3",
         "list",
         _young(1_000_000),
-        ("rclone", "SDK loop", *OURS),
+        ("rclone", "SDK loop", "scan, unvouched", *OURS),
         {"janitor": 2},
     ),
     Row(
