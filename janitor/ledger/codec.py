@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_DAY = 24 * 3600  # seconds
 # PostgreSQL stores no NUL, and neither database a lone surrogate.
 _UNSTORABLE = re.compile(r"[\\\x00\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\(?:\\|u[0-9a-f]{4})")
@@ -31,10 +31,12 @@ def unescaped(text: object) -> str:
 
 def microseconds(moment: datetime) -> int:
     """Count the microseconds since 1970 in UTC: sorts and compares as time does, everywhere."""
-    if moment.utcoffset() is None:
+    try:
+        since = moment - _EPOCH
+    except TypeError:
         msg = "a time in the ledger must have a time zone"
-        raise ValueError(msg)
-    return (moment - _EPOCH) // _MICROSECOND
+        raise ValueError(msg) from None
+    return (since.days * _DAY + since.seconds) * 1_000_000 + since.microseconds
 
 
 def instant(count: object) -> datetime:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from sqlalchemy import (
@@ -15,16 +14,15 @@ from sqlalchemy import (
     and_,
     case,
     func,
-    or_,
     select,
     type_coerce,
 )
 
-from janitor.ledger import chain, clock
+from janitor.ledger import chain
+from janitor.ledger.appending import Appender
 from janitor.ledger.rounds import unsettled
-from janitor.ledger.schema import journal, journal_head, runs, shards
+from janitor.ledger.schema import journal, journal_head, open_intents, runs
 from janitor.ledger.session import Session
-from janitor.ledger.translate import trouble
 from janitor.ledger.types import NOT_SENT, UNKNOWN, Head, IntentRecord, OpenIntent, Spent
 from janitor.model import ContainerRef, Decision, Outcome
 
@@ -41,20 +39,17 @@ _STILL_THERE = (
 
 _intents = journal.alias("intents")
 _conclusions = journal.alias("conclusions")
-_end = select(journal_head.c.count.label("rows"), journal_head.c.hash)
 _both = _intents.outerjoin(_conclusions, _conclusions.c.intent == _intents.c.seq)
-_is_intent = _intents.c.kind == chain.INTENT
+# Only an intent names its run. The indices hold nothing else, and are found by these words.
+_is_intent = _intents.c.run_id.is_not(None)
 
 
 class Journal:
     """The journal of one ledger."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, verify: Callable[[], None]) -> None:
         self._session = session
-        self._place = session.place
-        self._known = chain.EMPTY
-        if not session.read_only:
-            self._verify_end()
+        self._end = Appender(session, verify)
 
     def intend(self, run_id: str, at: datetime, decision: Decision) -> int:
         """Write down that an abort is about to be sent; it is on the disk when this returns."""
@@ -76,13 +71,7 @@ class Journal:
             reason=decision.reason.value,
             rule=decision.rule,
         )
-        with self._session.writing() as connection:
-            end = self._end_for_us(connection)
-            # Only now: whoever closes a run waits for the end of the journal, too.
-            self._refuse_other_runs(connection, run_id)
-            head = self._append(connection, end, entry)
-        self._known = head
-        return head.count
+        return self._end.append(entry)
 
     def conclude(
         self, intent: int, at: datetime, outcome: str, *, size_freed: int, error: str | None
@@ -100,17 +89,15 @@ class Journal:
             size_freed=size_freed,
             error=error,
         )
-        with self._session.writing() as connection:
-            end = self._end_for_us(connection)
-            self._refuse_no_open_intent(connection, intent)
-            head = self._append(connection, end, entry)
-        self._known = head
+        self._end.append(entry)
 
     def open_intents(self) -> list[OpenIntent]:
         """Give the intents without a conclusion, oldest first."""
-        query = select(_intents).select_from(_both).where(_is_intent, _conclusions.c.seq.is_(None))
+        number = open_intents.c.intent
+        query = select(_intents).select_from(open_intents.join(_intents, _intents.c.seq == number))
         with self._session.reading() as connection:
-            return [_open_intent(row) for row in connection.execute(query.order_by(_intents.c.seq))]
+            # By the number in the list, so that SQLite begins there and not in the whole journal.
+            return [_open_intent(row) for row in connection.execute(query.order_by(number))]
 
     def spent_since(self, moment: datetime, now: datetime) -> Spent:
         """Sum up what was spent since a moment, however the clock jumped meanwhile."""
@@ -131,67 +118,16 @@ class Journal:
     def head(self) -> Head:
         """Give the end of the journal; noted elsewhere, it proves all that came before."""
         with self._session.reading() as connection:
-            return self._head(connection, _end)
+            return self._end.head(connection)
 
     def audit(self) -> list[str]:
         """Follow the chain from the first row to the head, and tell every break."""
         with self._session.reading() as connection:
-            row = connection.execute(_end).first()
+            end = select(journal_head.c.count.label("rows"), journal_head.c.hash)
+            row = connection.execute(end).first()
             head = None if row is None else Head(row.rows, row.hash)
-            return list(chain.problems(_entries(connection), head))
-
-    def _end_for_us(self, connection: Connection) -> Head:
-        """Give the end of the journal, which nobody else can move until we have."""
-        return self._head(connection, _end.with_for_update())
-
-    def _append(self, connection: Connection, head: Head, entry: chain.Entry) -> Head:
-        place = self._place
-        whole = replace(
-            entry, seq=head.count + 1, catch_up=clock.catch_up(connection, place, entry.at)
-        )
-        new = Head(whole.seq, chain.link(head.hash, whole))
-        connection.execute(journal.insert(), {**whole.values(), "hash": new.hash})
-        connection.execute(journal_head.update().values(count=new.count, hash=new.hash))
-        return new
-
-    def _head(self, connection: Connection, query: Select[tuple[int, str]]) -> Head:
-        row = connection.execute(query).first()
-        if row is None:
-            raise trouble(self._place, "has lost the end of its journal: restore it")
-        head = Head(row.rows, row.hash)
-        known = self._known
-        if head.count < known.count or (head.count == known.count and head != known):
-            words = "went back to an earlier state while in use: restore it, and start again"
-            raise trouble(self._place, words)
-        return head
-
-    def _verify_end(self) -> None:
-        """Refuse a journal whose last row is not the last that was written."""
-        last = select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1)
-        with self._session.reading() as connection:
-            head = self._head(connection, _end)
-            row = connection.execute(last).first()
-        if head != (chain.EMPTY if row is None else Head(row.seq, row.hash)):
-            words = "has a journal that was cut or changed: run janitor ledger audit"
-            raise trouble(self._place, words)
-        self._known = head
-
-    def _refuse_other_runs(self, connection: Connection, run_id: str) -> None:
-        together = runs.outerjoin(shards, shards.c.run == runs.c.seq)
-        query = select(shards.c.closed).select_from(together).where(runs.c.run_id == run_id)
-        row = connection.execute(query).first()
-        if row is None:
-            raise trouble(self._place, f"knows no run {run_id!r}: begin it first")
-        if row.closed:
-            raise trouble(self._place, f"has closed run {run_id!r}: another janitor took its place")
-
-    def _refuse_no_open_intent(self, connection: Connection, intent: int) -> None:
-        query = select(_conclusions.c.seq).select_from(_both)
-        row = connection.execute(query.where(_is_intent, _intents.c.seq == intent)).first()
-        if row is None:
-            raise trouble(self._place, f"has no intent {intent} that could be concluded")
-        if row.seq is not None:
-            raise trouble(self._place, f"has concluded intent {intent} before")
+            listed = connection.execute(select(open_intents.c.intent)).scalars().all()
+            return list(chain.problems(_entries(connection), head, listed))
 
 
 def gone_since(connection: Connection, run: int, where: ContainerRef) -> int:
@@ -221,7 +157,10 @@ def spent_from(connection: Connection, moment: datetime, now: datetime) -> Spent
     """Sum up what was spent since a moment, however the clock jumped meanwhile."""
     # What was written while the clock stood too early counts from when it caught up.
     late = and_(_intents.c.catch_up >= moment, _intents.c.catch_up <= now)
-    return _spent(connection, or_(_intents.c.at >= moment, late))
+    # Two sums, each by its own index: of both together, a database may read everything.
+    timely = _spent(connection, _intents.c.at >= moment)
+    belated = _spent(connection, and_(late, _intents.c.at < moment))
+    return Spent(timely.aborts + belated.aborts, timely.bytes + belated.bytes)
 
 
 def _spent(connection: Connection, condition: ColumnElement[bool]) -> Spent:
@@ -243,7 +182,7 @@ def _spent(connection: Connection, condition: ColumnElement[bool]) -> Spent:
 def _entries(connection: Connection) -> Iterator[tuple[chain.Entry, str]]:
     query = select(journal).order_by(journal.c.seq).execution_options(yield_per=1000)
     for row in connection.execute(query).mappings():
-        yield chain.Entry(**{name: row[name] for name in chain.FIELDS}), row["hash"]
+        yield chain.Entry(*(row[name] for name in chain.FIELDS)), row["hash"]
 
 
 def _records() -> Select[tuple[object, ...]]:

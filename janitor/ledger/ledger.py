@@ -48,7 +48,7 @@ class Ledger:
         self._place = session.place
         self._patience = patience
         self._held: Held | None = None
-        self._journal = Journal(session)
+        self._journal = Journal(session, self._verify_lock)
         self._sightings = Sightings(session)
         self._runs = Runs(session)
         self._shard = shard
@@ -151,9 +151,11 @@ class Ledger:
         return self._runs.last_completes(self._shard)
 
     def intend(self, run_id: str, at: datetime, decision: Decision) -> int:
-        """Record that an abort is about to be sent, and give the number to conclude it by."""
-        if self._held is not None:
-            self._held.verify()
+        """Record that an abort is about to be sent, and give the number to conclude it by.
+
+        Whatever threads intend and conclude at the same time is written
+        together: one fsync serves them all, and what fails, fails for all.
+        """
         return self._journal.intend(run_id, at, decision)
 
     def conclude(
@@ -227,6 +229,11 @@ class Ledger:
     def history(self, limit: int) -> list[RunRecord]:
         """Give the latest runs, newest first."""
         return self._runs.history(limit)
+
+    def _verify_lock(self) -> None:
+        held = self._held
+        if held is not None:
+            held.verify()
 
     def uploads_of_run(self, run_id: str) -> list[IntentRecord]:
         """Give the intents of one run with their conclusions, oldest first."""

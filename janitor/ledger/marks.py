@@ -19,6 +19,7 @@ it is still behind: the comparison with the provider's clock does.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,6 +27,8 @@ from typing import NamedTuple
 # All times here are microseconds since 1970, see codec.
 _DAY = 24 * 3600 * 1_000_000
 RETENTION = 30 * _DAY
+_SUMMED = struct.Struct("<8q16s16s").pack
+_UNKNOWN = -(2**63)  # no time and no size
 
 
 class Mark(NamedTuple):
@@ -44,8 +47,25 @@ class Mark(NamedTuple):
     catch_up: int | None
 
     def checksum(self, container: int, identity: bytes) -> int:
-        """Sum up the row, so that a damaged one cannot pass for an older one."""
-        return zlib.crc32(repr((container, identity, *self)).encode())
+        """Sum up the row, so that a damaged one cannot pass for an older one.
+
+        Raise struct.error for what never was a row.
+        """
+        initiated, first_seen, first_run, unchanged, last_seen, parts, size, catch_up = self
+        return zlib.crc32(
+            _SUMMED(
+                container,
+                _UNKNOWN if initiated is None else initiated,
+                first_seen,
+                first_run,
+                unchanged,
+                last_seen,
+                _UNKNOWN if size is None else size,
+                _UNKNOWN if catch_up is None else catch_up,
+                identity,
+                parts,
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +93,11 @@ def again(
     """Continue the count of an upload, or start it again where there is any doubt."""
     if mark is None or mark.initiated != initiated or not _holds(mark, look.at):
         return first(initiated, fingerprint, size, look)
-    if fingerprint and fingerprint == mark.fingerprint and mark.unchanged_since <= look.at:
-        return mark._replace(last_seen=look.at, size=size)
-    return mark._replace(
-        unchanged_since=look.at,
-        last_seen=look.at,
-        fingerprint=fingerprint,
-        size=size,
-        catch_up=look.catch_up,
+    _, first_seen, first_run, unchanged_since, _, same, _, catch_up = mark
+    if not fingerprint or fingerprint != same or unchanged_since > look.at:
+        unchanged_since, catch_up = look.at, look.catch_up
+    return Mark(
+        initiated, first_seen, first_run, unchanged_since, look.at, fingerprint, size, catch_up
     )
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, exists, func, select
 
 from janitor.ledger import clock, rounds
 from janitor.ledger.journal import gone_since
@@ -253,15 +253,17 @@ def _prune_scans(connection: Connection, limit: datetime) -> None:
 def _prune_runs(connection: Connection, limit: datetime) -> None:
     """Delete old runs that nothing refers to, but never the last."""
     last = select(func.max(runs.c.seq)).scalar_subquery()
-    if connection.execute(select(runs.c.seq).where(runs.c.started_at < limit)).first() is None:
-        return
-    with_intents = select(journal.c.run_id).where(journal.c.run_id.is_not(None))
-    connection.execute(
-        delete(runs).where(
-            runs.c.started_at < limit,
-            runs.c.seq != last,
-            runs.c.seq.not_in(select(scans.c.run)),
-            runs.c.seq.not_in(select(sightings.c.first_run)),
-            runs.c.run_id.not_in(with_intents),
-        )
+    # A look into an index for each old run, however many intents and scans there are.
+    old = select(runs.c.seq).where(
+        runs.c.started_at < limit,
+        runs.c.seq != last,
+        ~exists().where(journal.c.run_id == runs.c.run_id),
+        ~exists().where(scans.c.run == runs.c.seq),
     )
+    candidates = set(connection.execute(old).scalars())
+    if candidates:
+        # There is no index for this, which costs more each time than this does once.
+        first_runs = select(sightings.c.first_run).distinct()
+        candidates -= set(connection.execute(first_runs).scalars())
+    for number in sorted(candidates):
+        connection.execute(delete(runs).where(runs.c.seq == number))

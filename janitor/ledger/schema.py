@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -15,17 +17,27 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from janitor.ledger.columns import ExactText, Instant, Whole
 
 # The schema versions, oldest first; the last is the one that this code can use.
-VERSIONS = ("0001", "0002", "0003")
+VERSIONS = ("0001", "0002", "0003", "0004")
 VERSION_TABLE = "janitor_schema_version"
 # "JNTR": how SQLite's file header says whose file it is.
 APPLICATION_ID = 0x4A4E5452
 
 metadata = MetaData()
+
+
+def _only(condition: str) -> dict[str, Any]:
+    """Give what makes an index hold only some of the rows."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+_OF_INTENTS = _only("run_id IS NOT NULL")
+_OF_THE_LATE = _only("catch_up IS NOT NULL")
 # SQLite counts by itself only in a column that is called INTEGER.
 _COUNT = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -88,23 +100,27 @@ scans = Table(
     Column("bytes_freed", Whole, nullable=False),
     Column("details", Text, nullable=False),
     Index("janitor_scans_by_container", "container", "seq"),
+    Index("janitor_scans_by_run", "run"),
 )
 
 sightings = Table(
     "janitor_sightings",
     metadata,
-    Column("container", _COUNT, ForeignKey("janitor_containers.id"), primary_key=True),
-    Column("identity", LargeBinary(32), primary_key=True),
+    # In the order in which they were first listed, which is the order in which they are listed
+    # again: so those of one batch are neighbours, and few pages of the disk are written for them.
+    Column("id", _COUNT, primary_key=True, autoincrement=True),
+    Column("container", _COUNT, ForeignKey("janitor_containers.id"), nullable=False),
+    Column("identity", LargeBinary(16), nullable=False),
     Column("initiated", BigInteger),
     Column("first_seen", BigInteger, nullable=False),
-    Column("first_run", _COUNT, ForeignKey("janitor_runs.seq"), nullable=False),
+    Column("first_run", _COUNT, nullable=False),
     Column("unchanged_since", BigInteger, nullable=False),
     Column("last_seen", BigInteger, nullable=False),
-    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("fingerprint", LargeBinary(16), nullable=False),
     Column("size", BigInteger),
     Column("catch_up", BigInteger),
     Column("checksum", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
+    UniqueConstraint("container", "identity", name="janitor_sightings_once"),
 )
 
 journal = Table(
@@ -131,8 +147,17 @@ journal = Table(
     Column("size_freed", Whole),
     Column("error", ExactText),
     Column("hash", ExactText, nullable=False),
-    Index("janitor_journal_by_time", "at"),
-    Index("janitor_journal_by_run", "run_id"),
+    Index("janitor_journal_by_time", "at", **_OF_INTENTS),
+    Index("janitor_journal_by_catch_up", "catch_up", **_OF_THE_LATE),
+    Index("janitor_journal_by_place", "run_id", "target", "provider", "container", **_OF_INTENTS),
+)
+
+open_intents = Table(
+    "janitor_open_intents",
+    metadata,
+    Column(
+        "intent", _COUNT, ForeignKey("janitor_journal.seq"), primary_key=True, autoincrement=False
+    ),
 )
 
 journal_head = Table(

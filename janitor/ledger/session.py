@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,10 +10,11 @@ from sqlalchemy import Connection, Engine
 from janitor.ledger.files import Watch
 from janitor.ledger.place import Place
 from janitor.ledger.translate import translated, trouble
+from janitor.ledger.turns import Turns
 
 
 class Session:
-    """A connection with a mutex; every use is one transaction, and errors come out translated.
+    """A connection that takes turns; each use is one transaction, and errors come out translated.
 
     `missing` says that there is no ledger, and that this is an empty stand-in.
     """
@@ -33,7 +33,7 @@ class Session:
         self.read_only = read_only
         self.missing = missing
         self._watch = watch
-        self._mutex = threading.RLock()
+        self._turns = Turns()
         self._closed = False
         with translated(place):
             self._connection = engine.connect()
@@ -63,7 +63,7 @@ class Session:
 
     def close(self) -> None:
         """Give the connection back; using the session afterwards is an error."""
-        with self._mutex, translated(self.place):
+        with self._turns, translated(self.place):
             self._closed = True
             try:
                 self._connection.close()
@@ -72,7 +72,7 @@ class Session:
 
     @contextmanager
     def _transaction(self, opening: str) -> Iterator[Connection]:
-        with self._mutex, translated(self.place):
+        with self._turns, translated(self.place):
             if self._closed:
                 raise trouble(self.place, "was closed")
             with self._connection.begin():

@@ -5,33 +5,31 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, Insert, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete, select
 
-from janitor.ledger import clock
+from janitor.ledger import clock, sighting_rows
 from janitor.ledger.codec import Damaged, instant, microseconds
 from janitor.ledger.marks import RETENTION, Look, Mark, again, as_of
 from janitor.ledger.schema import containers, runs, sightings
 from janitor.ledger.session import Session
+from janitor.ledger.sighting_rows import Kept
 from janitor.ledger.translate import trouble
 from janitor.ledger.types import Seen, Sighting
 from janitor.model import ContainerRef
 
 Identity = tuple[str, str]
 T = TypeVar("T")
+# Of one candidate: when it was initiated, a hash of its part set, and its size. No class of its
+# own: for simple tuples, Python need not look again and again whether they are garbage.
+_Fresh = tuple[int | None, bytes, int | None]
 
-BATCH = 4000
-_SELECTED = (
-    sightings.c.identity,
-    sightings.c.checksum,
-    *(sightings.c[name] for name in Mark._fields),
-)
-# In the order of the table: the driver gets the values of a row by their places.
-_STORED = ("container", "identity", *Mark._fields, "checksum")
+BATCH = 10_000
+# Of the hash that stands for an upload or a part set: so much that no two are ever the same.
+_HASHED = 16
+_COLUMNS = [sightings.c[name] for name in sighting_rows.COLUMNS]
 
 
 class Sightings:
@@ -47,8 +45,14 @@ class Sightings:
         """Note candidates of a complete listing; they are on the disk when this returns."""
         found: dict[Identity, Sighting] = {}
         for batch in _batches(seen):
+            # What needs no turn is done before and after it: others wait for theirs.
+            identities = [each.upload.identity for each in batch]
+            names = [identity_hash(identity) for identity in identities]
+            fresh = list(zip(names, map(_comparable, batch), strict=True))
             with self._session.writing() as connection:
-                found.update(self._sight(connection, where, run_id, at, batch))
+                marks = self._sight(connection, where, run_id, at, fresh)
+                tell = _Teller(connection, marks.values())
+            found.update(zip(identities, map(tell, map(marks.__getitem__, names)), strict=True))
         return found
 
     def look_up(
@@ -66,26 +70,31 @@ class Sightings:
         found: dict[Identity, Sighting] = {}
         now = microseconds(at)
         for batch in _batches(identities):
+            names = {identity_hash(identity): identity for identity in batch}
             with self._session.reading() as connection:
                 container = container_id(connection, where)
                 if container is None:
                     return {}
-                hashes = {identity_hash(identity): identity for identity in batch}
-                marks = self._load(connection, container, list(hashes))
-                names = _run_ids(connection, marks.values())
-                for key, mark in marks.items():
-                    identity, read = hashes[key], as_of(mark, now)
-                    told = fingerprints.get(identity)
-                    if told is not None and _digest(told) != mark.fingerprint:
-                        read = read._replace(unchanged_since=now)
-                    found[identity] = _sighting(read, names)
+                marks = self._load(connection, container, list(names)).marks
+                tell = _Teller(connection, marks.values())
+            for name, kept in marks.items():
+                identity, mark = names[name], as_of(kept, now)
+                told = fingerprints.get(identity)
+                if told is not None and _digest(told) != mark.fingerprint:
+                    mark = mark._replace(unchanged_since=now)
+                found[identity] = tell(mark)
         return found
 
     def damaged(self) -> list[str]:
         """Tell which containers have sightings that are not what was written."""
-        query = select(sightings.c.container, *_SELECTED).execution_options(yield_per=BATCH)
+        query = select(sightings.c.container, *_COLUMNS).execution_options(yield_per=BATCH)
         with self._session.reading() as connection:
-            wrong = {row[0] for row in connection.execute(query) if not _is_sound(row[0], row[1:])}
+            begun = set(connection.execute(select(runs.c.seq)).scalars())
+            wrong = set()
+            for container, *values in connection.execute(query):
+                mark = sighting_rows.mark_in(container, values)
+                if mark is None or mark.first_run not in begun:
+                    wrong.add(container)
             names = select(containers.c.target, containers.c.container).order_by(containers.c.id)
             rows = connection.execute(names.where(containers.c.id.in_(wrong))).all()
         return [
@@ -98,37 +107,51 @@ class Sightings:
         where: ContainerRef,
         run_id: str,
         at: datetime,
-        batch: Sequence[Seen],
-    ) -> dict[Identity, Sighting]:
+        fresh: Sequence[tuple[bytes, _Fresh]],
+    ) -> dict[bytes, Mark]:
         run = run_number(connection, run_id)
         if run is None:
             raise trouble(self._place, f"knows no run {run_id!r}: begin it first")
-        container = ensure_container(connection, where)
         noted = clock.tick(connection, self._place, at)
+        container = ensure_container(connection, where)
         look = Look(noted.at, run, noted.high)
-        hashes = [identity_hash(seen.upload.identity) for seen in batch]
-        marks = self._load(connection, container, hashes)
-        for key, seen in zip(hashes, batch, strict=True):
-            marks[key] = _next(marks.get(key), seen, look)
-        _store(connection, container, marks)
-        names = _run_ids(connection, marks.values())
-        return {
-            seen.upload.identity: _sighting(marks[key], names)
-            for key, seen in zip(hashes, batch, strict=True)
-        }
-
-    def _load(
-        self, connection: Connection, container: int, hashes: Sequence[bytes]
-    ) -> dict[bytes, Mark]:
-        query = select(*_SELECTED).where(
-            sightings.c.container == container, sightings.c.identity.in_(hashes)
-        )
-        marks = {}
-        for row in connection.execute(query).all():
-            if not _is_sound(container, row):
-                raise trouble(self._place, "is damaged: restore it from a backup")
-            marks[bytes(row[0])] = Mark(*row[2:])
+        kept = self._load(connection, container, [name for name, _ in fresh])
+        marks = kept.marks.copy()
+        for name, (initiated, fingerprint, size) in fresh:
+            marks[name] = again(marks.get(name), initiated, fingerprint, size, look)
+        sighting_rows.store(connection, container, marks, kept)
         return marks
+
+    def _load(self, connection: Connection, container: int, names: Sequence[bytes]) -> Kept:
+        kept = sighting_rows.load(connection, container, names)
+        if kept is None:
+            raise trouble(self._place, "is damaged: restore it from a backup")
+        return kept
+
+
+class _Teller:
+    """Tells what marks mean; most of a batch mean the same."""
+
+    def __init__(self, connection: Connection, marks: Iterable[Mark]) -> None:
+        numbers = {mark.first_run for mark in marks}
+        query = select(runs.c.seq, runs.c.run_id).where(runs.c.seq.in_(numbers))
+        self._runs = {row.seq: row.run_id for row in connection.execute(query)}
+        self._told: dict[tuple[int, int, int], Sighting] = {}
+
+    def __call__(self, mark: Mark) -> Sighting:
+        """Tell what one mark means."""
+        parts = (mark.first_seen, mark.first_run, mark.unchanged_since)
+        told = self._told.get(parts)
+        if told is None:
+            told = self._told[parts] = self._tell(mark)
+        return told
+
+    def _tell(self, mark: Mark) -> Sighting:
+        first_run = self._runs.get(mark.first_run)
+        if first_run is None:
+            msg = f"there is no run {mark.first_run}"
+            raise Damaged(msg)
+        return Sighting(instant(mark.first_seen), first_run, instant(mark.unchanged_since))
 
 
 def forget_target(connection: Connection, target: str) -> None:
@@ -145,8 +168,13 @@ def forget_vanished(connection: Connection, at: datetime) -> int:
 
 def identity_hash(identity: Identity) -> bytes:
     """Give the short name of an upload within its container."""
-    key, upload_id = (text.encode("utf-8", "surrogatepass") for text in identity)
-    return hashlib.sha256(b"%d:%b%b" % (len(key), key, upload_id)).digest()
+    key, upload_id = identity
+    if key.isascii() and upload_id.isascii():  # nearly always, and faster
+        text = f"{len(key)}:{key}{upload_id}".encode("ascii")
+    else:
+        first, second = (part.encode("utf-8", "surrogatepass") for part in identity)
+        text = b"%d:%b%b" % (len(first), first, second)
+    return hashlib.sha256(text).digest()[:_HASHED]
 
 
 def container_id(connection: Connection, where: ContainerRef) -> int | None:
@@ -176,58 +204,13 @@ def run_number(connection: Connection, run_id: str) -> int | None:
 
 
 def _digest(fingerprint: str) -> bytes:
-    return hashlib.sha256(fingerprint.encode()).digest() if fingerprint else b""
+    return hashlib.sha256(fingerprint.encode()).digest()[:_HASHED] if fingerprint else b""
 
 
-def _next(mark: Mark | None, seen: Seen, look: Look) -> Mark:
+def _comparable(seen: Seen) -> _Fresh:
     initiated = seen.upload.initiated
-    return again(
-        mark,
-        None if initiated is None else microseconds(initiated),
-        _digest(seen.fingerprint),
-        seen.size,
-        look,
-    )
-
-
-def _store(connection: Connection, container: int, marks: dict[bytes, Mark]) -> None:
-    if not marks:
-        return
-    compiled = _upsert(connection.dialect.name).compile(dialect=connection.dialect)
-    rows: list[Any] = [
-        (container, key, *mark, mark.checksum(container, key)) for key, mark in marks.items()
-    ]
-    if not compiled.positional:
-        rows = [dict(zip(_STORED, row, strict=True)) for row in rows]
-    # Past SQLAlchemy's own handling of each value, which takes longer than the database.
-    connection.exec_driver_sql(str(compiled), rows)
-
-
-@cache
-def _upsert(dialect: str) -> Insert:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = insert(sightings).values({name: bindparam(name) for name in _STORED})
-    new = {name: statement.excluded[name] for name in ("checksum", *Mark._fields)}
-    return statement.on_conflict_do_update(index_elements=["container", "identity"], set_=new)
-
-
-def _run_ids(connection: Connection, marks: Iterable[Mark]) -> dict[int, str]:
-    numbers = {mark.first_run for mark in marks}
-    query = select(runs.c.seq, runs.c.run_id).where(runs.c.seq.in_(numbers))
-    return {row.seq: row.run_id for row in connection.execute(query)}
-
-
-def _sighting(mark: Mark, names: dict[int, str]) -> Sighting:
-    first_run = names.get(mark.first_run)
-    if first_run is None:
-        msg = f"there is no run {mark.first_run}"
-        raise Damaged(msg)
-    return Sighting(instant(mark.first_seen), first_run, instant(mark.unchanged_since))
-
-
-def _is_sound(container: int, row: Sequence[Any]) -> bool:
-    identity, checksum, *rest = row
-    return bool(Mark(*rest).checksum(container, bytes(identity)) == checksum)
+    since = None if initiated is None else microseconds(initiated)
+    return since, _digest(seen.fingerprint), seen.size
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:

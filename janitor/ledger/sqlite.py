@@ -26,6 +26,10 @@ _SETTINGS = (
     "trusted_schema = OFF",
     "cell_size_check = ON",
     "temp_store = MEMORY",
+    # Names of uploads are scattered over the pages of their index: 16 MiB of it in memory, and
+    # as much in the log before it is taken over, save most of the writing.
+    "cache_size = -16384",
+    "wal_autocheckpoint = 4096",
 )
 
 

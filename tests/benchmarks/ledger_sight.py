@@ -1,7 +1,10 @@
-"""How fast the ledger is; run by hand: `python tests/benchmarks/ledger_sight.py [URL]`.
+"""How fast candidates are sighted; run it: `python tests/benchmarks/ledger_sight.py [COUNT] [URL]`.
 
 Without a URL it measures a SQLite file in the directory for temporary files.
-Each figure is given by the wall clock and by the time of our own processor.
+Candidates are made in batches, as a listing gives them; making them is not
+measured. Each figure is given by the wall clock and by the time of our own
+processor. What the disk does is in the first only, and so is whatever else
+the machine is doing.
 """
 
 from __future__ import annotations
@@ -10,78 +13,88 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from janitor.ledger import Ledger, open_ledger
 from janitor.ledger.types import RunHeader, Seen
-from janitor.model import ContainerRef, Decision, Reason, Upload, Verdict
+from janitor.model import ContainerRef, Upload
 
-CANDIDATES = 100_000
-INTENTS = 500
+COUNT = 100_000
+BATCHES = (1_000, 10_000)
 NOW = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-@contextmanager
-def _measured(what: str, count: int) -> Iterator[None]:
-    wall, own = time.perf_counter(), time.process_time()
-    yield
-    wall, own = time.perf_counter() - wall, time.process_time() - own
-    milliseconds = 1000 * wall / count
-    print(  # noqa: T201  # this is what it is run for
-        f"{what:28} {count / wall:9.0f}/s {milliseconds:8.3f} ms each,"
-        f" processor alone {count / own:9.0f}/s"
-    )
+def main() -> None:
+    """Measure a new ledger, or that of the command line."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "janitor.db")
+        url = sys.argv[2] if len(sys.argv) > 2 else f"sqlite:///{path}"
+        for batch in BATCHES:
+            with open_ledger(url) as ledger:
+                _measure(ledger, count, batch)
+            if path.exists():
+                _say(f"  {path.stat().st_size / count:.0f} bytes for each candidate")
+                path.unlink()
 
 
-def measure(ledger: Ledger) -> None:
-    """Sight many candidates twice, look them up, and intend some aborts."""
+def _measure(ledger: Ledger, count: int, batch: int) -> None:
+    """Sight all for the first time, then again, as the next run does, and look them up."""
     run = uuid.uuid4().hex
     where = ContainerRef("lake", "s3", run)
     ledger.begin(RunHeader(run, "enforce", NOW, "0", "c", ()))
-    seen = [
-        Seen(
-            Upload(where, f"backup/2026/host-{n:06}/disk.img", f"{n:064}", NOW - 9 * HOUR),
-            f"{n:064}",
-            5,
-        )
-        for n in range(CANDIDATES)
-    ]
-    with _measured("first sight", CANDIDATES):
-        ledger.sight(where, run, NOW, seen)
-    with _measured("second sight", CANDIDATES):
-        ledger.sight(where, run, NOW + HOUR, seen)
-    identities = [candidate.upload.identity for candidate in seen]
-    with _measured("looking up", CANDIDATES):
-        ledger.sightings(where, identities, NOW + HOUR)
-    decisions = [
-        Decision(candidate.upload, Verdict.ABORT, Reason.STALE, "default")
-        for candidate in seen[:INTENTS]
-    ]
-    with _measured("intending", INTENTS):
-        intents = [ledger.intend(run, NOW + HOUR, decision) for decision in decisions]
-    with _measured("concluding", INTENTS):
-        for intent in intents:
-            ledger.conclude(intent, NOW + HOUR, "aborted", size_freed=5)
-    with _measured("auditing", 2 * INTENTS):
-        ledger.audit()
+    _say(f"{count} candidates in batches of {batch}")
+    for name, at in (("first sight", NOW), ("second sight", NOW + HOUR)):
+
+        def sight(seen: list[Seen], at: datetime = at) -> object:
+            return ledger.sight(where, run, at, seen)
+
+        _time(name, count, sight, _listing(where, count, batch))
+
+    def look_up(seen: list[Seen]) -> object:
+        return ledger.sightings(where, [each.upload.identity for each in seen], NOW + HOUR)
+
+    _time("looking up", count, look_up, _listing(where, count, batch))
+    begun = time.perf_counter()
+    ledger.prune(NOW + 2 * HOUR)
+    _say(f"  {'pruning nothing':16} {1000 * (time.perf_counter() - begun):9.0f} ms")
 
 
-def main() -> None:
-    """Measure the ledger of the command line, or a new one."""
-    if len(sys.argv) > 1:
-        with open_ledger(sys.argv[1]) as ledger:
-            measure(ledger)
-        return
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory, "janitor.db")
-        with open_ledger(f"sqlite:///{path}") as ledger:
-            measure(ledger)
-        size = path.stat().st_size
-        print(f"{size / CANDIDATES:.0f} bytes for each candidate")  # noqa: T201  # the same
+def _listing(where: ContainerRef, count: int, batch: int) -> Iterator[list[Seen]]:
+    """List candidates with keys of 60 characters and upload ids of 100."""
+    for start in range(0, count, batch):
+        yield [
+            Seen(
+                Upload(
+                    where,
+                    f"{f'backup/2026/host-{n:08}/':-<51}/disk.img",
+                    f"{n:0100}",
+                    NOW - 9 * HOUR,
+                ),
+                f"{n:064}",
+                5 * 1024**2,
+            )
+            for n in range(start, min(count, start + batch))
+        ]
+
+
+def _time(
+    name: str, count: int, deed: Callable[[list[Seen]], object], listing: Iterator[list[Seen]]
+) -> None:
+    wall = own = 0.0
+    for seen in listing:
+        wall_before, own_before = time.perf_counter(), time.process_time()
+        deed(seen)
+        wall += time.perf_counter() - wall_before
+        own += time.process_time() - own_before
+    _say(f"  {name:16} {count / wall:9.0f}/s, processor alone {count / own:9.0f}/s")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  # this is what it is run for
 
 
 if __name__ == "__main__":

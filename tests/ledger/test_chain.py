@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.ledger_samples import NOW, decision_of, header_of
 from support.postgres import Server
+from support.strategies import law
 
 from janitor.ledger import LedgerError, check, open_ledger
-from janitor.ledger.chain import EMPTY, Entry, link, problems
+from janitor.ledger.chain import EMPTY, FIELDS, Entry, canonical, link, problems
 from janitor.ledger.types import Head
 
 Execute = Callable[[str], Any]
@@ -107,6 +111,10 @@ TAMPERING = {
     "head rehashed": (
         [_REHASH],
         ["journal: row 6 is not the last that was written"],
+    ),
+    "listed as open": (
+        ["INSERT INTO janitor_open_intents VALUES (3)"],
+        ["journal: row 3 is in the list of open intents, but is none"],
     ),
     "head lost": (
         ["DELETE FROM janitor_journal_head"],
@@ -203,6 +211,21 @@ def test_the_hash_of_a_row_is_the_same_everywhere() -> None:
     assert "70705902" == EMPTY.hash[:8]
 
 
+@law
+@given(
+    st.lists(
+        st.none() | st.integers() | st.text(st.characters(codec=None)),
+        min_size=len(FIELDS),
+        max_size=len(FIELDS),
+    )
+)
+def test_a_row_is_hashed_as_the_json_that_it_always_was(values: list[str | int | None]) -> None:
+    """What we write by hand is what the standard library writes."""
+    named = dict(zip(FIELDS, values, strict=True))
+
+    assert json.dumps(named, sort_keys=True, separators=(",", ":")) == canonical(values)
+
+
 def test_a_second_conclusion_shows() -> None:
     """Even one whose hash is right."""
     first = Entry(seq=1, kind="intent", at=NOW)
@@ -226,3 +249,14 @@ def test_a_true_chain_has_no_problems() -> None:
     two = link(one, second)
 
     assert [] == list(problems([(first, one), (second, two)], Head(2, two)))
+
+
+def test_an_open_intent_that_is_not_in_the_list_shows() -> None:
+    """Nobody would look what became of it."""
+    entry = Entry(seq=1, kind="intent", at=NOW)
+    one = link(EMPTY.hash, entry)
+
+    assert ["journal: row 1 is an open intent, but not in the list of those"] == list(
+        problems([(entry, one)], Head(1, one), listed=[])
+    )
+    assert [] == list(problems([(entry, one)], Head(1, one), listed=[1]))

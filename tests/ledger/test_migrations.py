@@ -15,13 +15,16 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.pool import NullPool
-from support.ledger_samples import NOW, decision_of, header_of
+from support import ledger_before
+from support.ledger_samples import DAY, LAKE, NOW, decision_of, header_of, seen_of
 
 from janitor import ledger as package
 from janitor.ledger import LedgerError, chain, check, open_ledger, schema, upgrade
 from janitor.ledger.place import place_of
 from janitor.ledger.sqlite import empty
-from janitor.ledger.types import Upgraded
+from janitor.ledger.types import Sighting, Spent, Upgraded
+
+LATEST = schema.VERSIONS[-1]
 
 
 def _execute(url: str, *statements: str) -> list[Sequence[Any]]:
@@ -36,20 +39,6 @@ def _execute(url: str, *statements: str) -> list[Sequence[Any]]:
         return list(cursor.fetchall()) if cursor.description else []
     finally:
         raw.close()
-
-
-def _set_back(url: str) -> None:
-    """Make a ledger what it was before there were shards, and the journal refused changes."""
-    if url.startswith("sqlite"):
-        undo = [
-            "DROP TRIGGER janitor_journal_no_update",
-            "DROP TRIGGER janitor_journal_no_delete",
-            "DROP TRIGGER janitor_journal_no_replace",
-        ]
-    else:
-        undo = ["DROP FUNCTION janitor_journal_refuse CASCADE"]
-    undo.append("DROP TABLE janitor_shards")
-    _execute(url, *undo, "UPDATE janitor_schema_version SET version_num = '0001'")
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
@@ -98,19 +87,16 @@ def test_upgrading_makes_a_missing_ledger(url: str) -> None:
     with open_ledger(url) as ledger:
         after = ledger.head()
 
-    assert Upgraded(None, "0003") == first
-    assert Upgraded("0003", "0003") == second
+    assert Upgraded(None, LATEST) == first
+    assert Upgraded(LATEST, LATEST) == second
     assert head == after
     assert [] == check(url)
 
 
-def test_an_older_ledger_is_refused_until_it_is_upgraded(url: str) -> None:
+@pytest.mark.parametrize("version", ["0001", "0002", "0003"])
+def test_an_older_ledger_is_refused_until_it_is_upgraded(url: str, version: str) -> None:
     """Nothing is upgraded by the way; what was recorded stays."""
-    with open_ledger(url) as ledger:
-        ledger.begin(header_of())
-        ledger.intend("run-1", NOW, decision_of())
-        head = ledger.head()
-    _set_back(url)
+    before = ledger_before.make(url, version)
     remedy = "is of an older janitor: run janitor ledger upgrade"
     for read_only in (False, True):
         with pytest.raises(LedgerError, match=remedy):
@@ -121,10 +107,43 @@ def test_an_older_ledger_is_refused_until_it_is_upgraded(url: str) -> None:
         after = ledger.head()
 
     assert [True] == [remedy in problem for problem in problems]
-    assert Upgraded("0001", "0003") == upgraded
-    assert head == after
+    assert Upgraded(version, LATEST) == upgraded
+    assert before.head == after
+    assert [] == check(url)
     with pytest.raises((sqlite3.Error, psycopg.Error), match="append-only"):
         _execute(url, "DELETE FROM janitor_journal")
+
+
+def test_an_upgrade_keeps_what_decides_about_an_abort(url: str) -> None:
+    """Since when uploads are known, what was spent, and what nobody knows the end of."""
+    before = ledger_before.make(url, "0003")
+    upgrade(url)
+    names = [("a/b", upload_id) for upload_id in ledger_before.MARKED]
+    with open_ledger(url) as ledger:
+        known = ledger.sightings(LAKE, names, NOW)
+        left = [intent.intent for intent in ledger.open_intents()]
+        spent = ledger.spent_since(NOW - DAY, NOW)
+        ledger.begin(header_of("run-2"))
+        again = ledger.sight(LAKE, "run-2", NOW + DAY, [seen_of(name) for _, name in names])
+        ledger.conclude(before.open_intent, NOW + DAY, "aborted")
+
+    assert dict.fromkeys(names, Sighting(NOW, "run-1", NOW)) == known == again
+    assert [before.open_intent] == left
+    assert Spent(2, 10) == spent
+    assert [] == check(url)
+
+
+def test_a_damaged_ledger_is_not_upgraded(url: str) -> None:
+    """With new checksums, the damage would pass for the truth."""
+    ledger_before.make(url, "0003")
+    damage = "UPDATE janitor_sightings SET first_seen = first_seen - 1024"
+    count = "SELECT count(*), max(length(identity)) FROM janitor_sightings"
+    _execute(url, damage)
+    with pytest.raises(LedgerError, match="is damaged: restore it"):
+        upgrade(url)
+
+    assert [("0003",)] == _execute(url, "SELECT version_num FROM janitor_schema_version")
+    assert [(len(ledger_before.MARKED), 32)] == [tuple(row) for row in _execute(url, count)]
 
 
 def test_a_newer_ledger_is_refused_and_left_alone(url: str) -> None:
@@ -168,8 +187,7 @@ def test_a_ledger_that_lost_its_tables_is_refused(tmp_path: Path) -> None:
 
 def test_an_upgrade_that_fails_changes_nothing(url: str) -> None:
     """All steps happen, or none."""
-    open_ledger(url).close()
-    _set_back(url)
+    ledger_before.make(url, "0001")
     obstacle = (
         "CREATE TRIGGER janitor_journal_no_replace BEFORE INSERT ON janitor_journal"
         " BEGIN SELECT 1; END"

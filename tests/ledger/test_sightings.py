@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from dataclasses import replace
 from datetime import datetime
@@ -212,3 +213,49 @@ def test_a_size_beyond_all_stores_is_stored(begun: Ledger) -> None:
     big = replace(seen_of(), size=2**62)
 
     assert {IDENTITY: FIRST} == begun.sight(LAKE, "run-1", NOW, [big])
+
+
+def _listing(dice: random.Random) -> list[Seen]:
+    """Give a part of thirty uploads, in some order, some with other parts than before."""
+    names = dice.sample(range(30), dice.randint(0, 30))
+    if dice.random() < 0.5:
+        names.sort()
+    return [
+        replace(
+            seen_of(f"id-{name}", dice.choice(["f1", "f1", "f1", "f2", ""])),
+            size=dice.choice([None, 5]),
+        )
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_at_once_are_what_they_are_one_by_one(begun: Ledger, seed: int) -> None:
+    """However rows are found and written, what is told and kept is the same."""
+    dice = random.Random(seed)  # noqa: S311  # a test, no secret
+    ever: set[tuple[str, str]] = set()
+    for number in range(12):
+        at = NOW + number * dice.choice([-1, 1, 1, 8]) * DAY
+        listing = _listing(dice)
+        ever.update(seen.upload.identity for seen in listing)
+        together = begun.sight(LAKE, "run-1", at, listing)
+        single: dict[tuple[str, str], Sighting] = {}
+        for seen in listing:
+            single.update(begun.sight(OTHER, "run-1", at, [seen]))
+
+        assert single == together
+        assert begun.sightings(OTHER, ever, at) == begun.sightings(LAKE, ever, at)
+
+
+def test_a_sighting_of_a_run_that_is_gone_is_damage(tmp_path: Path) -> None:
+    """Since when it is known cannot be told."""
+    path = tmp_path / "janitor.db"
+    url = f"sqlite:///{path}"
+    with open_ledger(url) as ledger:
+        ledger.begin(header_of())
+        ledger.sight(LAKE, "run-1", NOW, [seen_of()])
+    with sqlite3.connect(path) as raw:
+        raw.execute("DELETE FROM janitor_runs")
+    raw.close()
+
+    assert ["sightings: some of lake/raw are damaged"] == check(url)

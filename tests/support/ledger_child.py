@@ -12,6 +12,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from janitor.sharding import Shard
 from support.ledger_samples import HOUR, LAKE, NOW, decision_of, header_of, seen_of
 
 TESTS = Path(__file__).parents[1]
+THREADS = 32
 
 
 @contextmanager
@@ -55,7 +57,9 @@ def rest(process: subprocess.Popen[str]) -> list[str]:
 
 
 def _say(word: object) -> None:
-    print(word, flush=True)  # noqa: T201  # the parent reads it
+    # Whole lines at once: several threads may speak at the same time.
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 def _intend(url: str) -> None:
@@ -63,6 +67,25 @@ def _intend(url: str) -> None:
     with open_ledger(url) as ledger:
         for number in itertools.count():
             _say(ledger.intend("run-1", NOW, decision_of(f"id-{number}")))
+
+
+def _intend_in_threads(url: str) -> None:
+    """Intend without end in many threads, and say each number when it is safe."""
+    with open_ledger(url) as ledger, ThreadPoolExecutor(THREADS) as threads:
+
+        def work(thread: int) -> None:
+            for number in itertools.count():
+                _say(ledger.intend("run-1", NOW, decision_of(f"id-{thread}-{number}")))
+
+        list(threads.map(work, range(THREADS)))
+
+
+def _full_in_threads(url: str) -> None:
+    """Do the same until the files may not grow any more, and say what each thread was told."""
+    size = Path(url.removeprefix("sqlite:///")).stat().st_size
+    with open_ledger(url) as ledger, ThreadPoolExecutor(THREADS) as threads:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 500_000, size + 500_000))
+        list(threads.map(_until_error, [ledger] * THREADS))
 
 
 def _sight(url: str) -> None:
@@ -151,6 +174,8 @@ def _fork_and_go_on(url: str) -> None:
 
 VERBS: dict[str, Callable[[str], None]] = {
     "intend": _intend,
+    "intend-in-threads": _intend_in_threads,
+    "full-in-threads": _full_in_threads,
     "sight": _sight,
     "full": _full,
     "no-room": _no_room,
