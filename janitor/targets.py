@@ -108,12 +108,17 @@ class AwsIdentity:
 
 @dataclass(frozen=True, slots=True)
 class GlacierOptions:
-    """An account and region of Amazon Glacier; `account_id` "-" is the credentials' own."""
+    """An account and region of Amazon Glacier; `account_id` "-" is the credentials' own.
+
+    `transport` auto is our own way to send requests where it can do it, and the
+    provider's SDK elsewhere; sdk is the SDK always.
+    """
 
     region: str
     account_id: str = "-"
     reach: Reach = field(default_factory=Reach)
     identity: AwsIdentity = field(default_factory=AwsIdentity)
+    transport: Literal["auto", "sdk"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +127,7 @@ class S3Options:
 
     `finished_object_check` says whether to hold an upload whose key has a
     newer finished object: `auto` does on every store but AWS itself.
-    `transport` auto is our own way to send requests where it can do it, and
-    boto3 elsewhere; sdk is boto3 always.
+    `transport` is as in GlacierOptions.
     `listing` says whether a large bucket may be listed by several requests at
     once: `auto` does on AWS itself, and `parallel` vouches for the order of the
     store's keys and for its markers.
@@ -146,7 +150,7 @@ class QingStorOptions:
     """A zone of QingStor; `zone` "" is a host without zones.
 
     `reach.endpoint_url` stands for protocol, host and port at once and means
-    path style.
+    path style. `transport` is as in GlacierOptions.
     """
 
     zone: str
@@ -156,6 +160,7 @@ class QingStorOptions:
     protocol: Literal["http", "https"] = "https"
     addressing: Literal["path", "virtual"] = "path"
     reach: Reach = field(default_factory=Reach)
+    transport: Literal["auto", "sdk"] = "auto"
 
 
 Options = GlacierOptions | QingStorOptions | S3Options

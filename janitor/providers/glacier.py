@@ -1,9 +1,11 @@
-"""Amazon Glacier vaults over boto3 (API 2012-06-01)."""
+"""Amazon Glacier vaults over a wire of our own or over boto3 (API 2012-06-01)."""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 from janitor.errors import Unexpected, WrongIdentity
 from janitor.model import ContainerRef, Part, Upload
 from janitor.providers import aws
+from janitor.providers.aws_wire import wire_beside
 from janitor.providers.base import (
     ContainersPage,
     Identity,
@@ -24,6 +27,7 @@ from janitor.providers.base import (
     upload_of,
 )
 from janitor.targets import Execution, GlacierOptions, Target
+from janitor.wire.glacier_client import GlacierClient
 
 PERMISSIONS: Mapping[str, Sequence[str]] = {
     "list_containers": ("glacier:ListVaults",),
@@ -44,7 +48,9 @@ _UPLOAD = aws.Codes(
 )
 _LARGEST_UPLOADS_PAGE = 50
 _LARGEST_VAULTS_PAGE = 10
-_ABORT_PATH = re.compile(r"/[^/]+/vaults/[^/]+/multipart-uploads/[^/]+")
+# No dot segments: whoever takes them out has the address of a vault, and would delete that.
+_LABEL = r"(?!\.{1,2}(?:/|$))[^/]+"
+_ABORT_PATH = re.compile(rf"/{_LABEL}/vaults/{_LABEL}/multipart-uploads/{_LABEL}")
 _VAULT_ARN = re.compile(
     r"arn:[^:]+:glacier:(?P<region>[^:]*):(?P<account>[^:]*):vaults/(?P<vault>.+)"
 )
@@ -72,6 +78,16 @@ def _access(options: GlacierOptions, execution: Execution) -> aws.Access:
     return aws.Access(options.identity, options.reach, options.region, execution)
 
 
+def _client(options: GlacierOptions, execution: Execution, allow: aws.Allow) -> Any:
+    """Make boto3's client, and put the wire before it unless the config wants boto3 alone."""
+    access = _access(options, execution)
+    client, session = aws.connect_in_session("glacier", access, allow)
+    if options.transport == "sdk":
+        return client
+    wire = wire_beside(client, session, access, allow)
+    return GlacierClient(client, session.get_credentials(), wire)
+
+
 class GlacierConnection:
     """The vaults of one account in one region."""
 
@@ -79,14 +95,15 @@ class GlacierConnection:
         self._target = target
         self._options = _options(target)
         self._access = _access(self._options, execution)
-        self._client = aws.connect("glacier", self._access, aws.read_only)
+        self._client = _client(self._options, execution, aws.read_only)
 
     def identify(self) -> Identity:
         """Tell whose credentials these are; by default they must be the vaults' owner's."""
         owner = None if self._options.account_id == "-" else self._options.account_id
         expected = self._options.identity.caller_account or owner
         endpoint = str(self._client.meta.endpoint_url)
-        return aws.identify(self._access, endpoint, self._options.region, expected)
+        found = aws.identify(self._access, endpoint, self._options.region, expected)
+        return found if self._options.transport == "sdk" else replace(found, transport="wire")
 
     def list_containers(self, marker: Marker | None) -> ContainersPage:
         """List one page of the account's vaults, ten at most."""
@@ -186,7 +203,7 @@ class GlacierAborter:
 
     def __init__(self, target: Target, execution: Execution) -> None:
         self._options = _options(target)
-        self._client = aws.connect("glacier", _access(self._options, execution), _only_abort)
+        self._client = _client(self._options, execution, _only_abort)
 
     def abort(self, upload: Upload) -> None:
         """Abort one upload; raise UploadGone where there is none."""
@@ -211,7 +228,9 @@ def _only_abort(method: str, url: str) -> bool:
 def _prove(reply: Mapping[str, Any], witness: str) -> Mapping[str, str]:
     headers = aws.proven(reply)
     require_content(headers, "json")
-    require(isinstance(reply.get(witness), list), "no_witness", f"the reply has no {witness}")
+    found = reply.get(witness)
+    whole = isinstance(found, list) and all(isinstance(entry, dict) for entry in found)
+    require(whole, "no_witness", f"the reply has no {witness}")
     return headers
 
 
@@ -222,23 +241,39 @@ def _next(reply: Mapping[str, Any]) -> Marker | None:
 
 
 def _check_arn(arn: object, vault: str, options: GlacierOptions) -> None:
-    found = _VAULT_ARN.fullmatch(arn) if isinstance(arn, str) else None
+    found = _vault_of(arn) if isinstance(arn, str) else None
     if found is None:
         require(holds=False, code="no_witness", message="the reply does not name its vault")
         return
-    expected = options.account_id if options.account_id != "-" else found["account"]
-    if (found["vault"], found["account"]) != (vault, expected):
+    expected = options.account_id if options.account_id != "-" else found[1]
+    if found != (vault, expected):
         message = (
             f"asked for vault {vault} of account {options.account_id}, the reply is about {arn}"
         )
         raise WrongIdentity(message, code="wrong_vault")
 
 
+# Every entry of a listing and every page of parts says it again.
+@functools.lru_cache(maxsize=1024)
+def _vault_of(arn: str) -> tuple[str, str] | None:
+    """Read a vault's name and account out of its ARN."""
+    found = _VAULT_ARN.fullmatch(arn)
+    return None if found is None else (found["vault"], found["account"])
+
+
 def _part(entry: Mapping[str, Any]) -> Part:
     text = str(entry.get("RangeInBytes", ""))
+    first, _, last = text.partition("-")
+    if not (last.isdecimal() and first.isdecimal()):
+        first, last = _ends_of(text)
+    size = int(last) - int(first) + 1
+    return Part(text, size, None, str(entry.get("SHA256TreeHash", "")))
+
+
+def _ends_of(text: str) -> tuple[str, str]:
+    """Read a range that has a unit before it or a length behind it."""
     found = _RANGE.fullmatch(text)
     if found is None:
         message = f"a part's range is not understood: {text!r}"
         raise Unexpected(message, code="malformed_entry")
-    size = int(found["last"]) - int(found["first"]) + 1
-    return Part(text, size, None, str(entry.get("SHA256TreeHash", "")))
+    return found["first"], found["last"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -139,8 +138,7 @@ class _Clients:
         )
         if self.transport == s3_transport.SDK:
             return client
-        guard = functools.partial(aws.require_allowed, self._allow)
-        return s3_transport.faster(client, session, access, guard)
+        return s3_transport.faster(client, session, access, self._allow)
 
     def access(self, region: str | None) -> aws.Access:
         """Say whom to be and where."""

@@ -8,22 +8,17 @@ which also decides about endpoints, regions and credentials.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from botocore.exceptions import NoCredentialsError
-
-from janitor.errors import Incomplete
 from janitor.wire import s3_scan, s3_xml
+from janitor.wire.aws_client import AwsClient, Read
 from janitor.wire.http import Wire
 from janitor.wire.line import Reply
 from janitor.wire.s3_address import Address, Addresses
-from janitor.wire.s3_errors import metadata_of, parse_error
+from janitor.wire.s3_errors import parse_error
 
-_OK: Final = 200
-_NO_SUCCESS: Final = 300
-_ERROR: Final = 301
 _HEADERS: Final = {
     "ExpectedBucketOwner": "x-amz-expected-bucket-owner",
     "RequestPayer": "x-amz-request-payer",
@@ -40,32 +35,14 @@ _QUERY: Final = {
 }
 _NUMBERS: Final = frozenset({"MaxParts", "MaxUploads", "PartNumberMarker"})
 _KNOWN: Final = {"Bucket", "Key", *_HEADERS, *_QUERY}
-# As boto3 spells them, for servers that know only that.
-_SPELLED: Final = {
-    "authorization": "Authorization",
-    "host": "Host",
-    "x-amz-content-sha256": "X-Amz-Content-SHA256",
-    "x-amz-date": "X-Amz-Date",
-    "x-amz-security-token": "X-Amz-Security-Token",
-}
-
-Read = Callable[[Reply], dict[str, Any]]
 
 
-class FastClient:
-    """Stands before a client of boto3; safe to use from many threads.
-
-    `credentials` are botocore's own object, which renews itself; None where
-    nobody has any.
-    """
+class FastClient(AwsClient):
+    """Stands before a client of boto3 for S3."""
 
     def __init__(self, sdk: Any, credentials: Any, wire: Wire) -> None:
-        self._sdk, self._credentials, self._wire = sdk, credentials, wire
+        super().__init__(sdk, credentials, wire)
         self._addresses = Addresses(sdk)
-
-    def __getattr__(self, name: str) -> Any:
-        """Leave everything else to boto3."""
-        return getattr(self._sdk, name)
 
     def list_multipart_uploads(self, **arguments: Any) -> dict[str, Any]:
         """List one page of uploads."""
@@ -73,7 +50,7 @@ class FastClient:
         if address is None:
             return self._left_to_sdk("list_multipart_uploads", arguments)
         url = "&".join([f"{address.bucket_url}?uploads", *_query(arguments)])
-        return self._call("ListMultipartUploads", "GET", address, url, arguments, _uploads)
+        return self._ask("ListMultipartUploads", "GET", address, url, arguments, _uploads)
 
     def list_parts(self, **arguments: Any) -> dict[str, Any]:
         """List one page of an upload's parts."""
@@ -81,7 +58,7 @@ class FastClient:
         if address is None:
             return self._left_to_sdk("list_parts", arguments)
         url = f"{_key_url(address, arguments)}?{'&'.join(_query(arguments))}"
-        return self._call("ListParts", "GET", address, url, arguments, _parts)
+        return self._ask("ListParts", "GET", address, url, arguments, _parts)
 
     def abort_multipart_upload(self, **arguments: Any) -> dict[str, Any]:
         """Abort one upload."""
@@ -89,7 +66,7 @@ class FastClient:
         if address is None:
             return self._left_to_sdk("abort_multipart_upload", arguments)
         url = f"{_key_url(address, arguments)}?{'&'.join(_query(arguments))}"
-        return self._call("AbortMultipartUpload", "DELETE", address, url, arguments, _nothing)
+        return self._ask("AbortMultipartUpload", "DELETE", address, url, arguments, _nothing)
 
     def head_object(self, **arguments: Any) -> dict[str, Any]:
         """Tell of a finished object; only when it was written is read."""
@@ -97,16 +74,7 @@ class FastClient:
         if address is None:
             return self._left_to_sdk("head_object", arguments)
         url = _key_url(address, arguments)
-        return self._call("HeadObject", "HEAD", address, url, arguments, _object)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._wire.close()
-        self._sdk.close()
-
-    def _left_to_sdk(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = getattr(self._sdk, name)(**arguments)
-        return found
+        return self._ask("HeadObject", "HEAD", address, url, arguments, _object)
 
     def _address_for(self, arguments: Mapping[str, Any], *, with_key: bool) -> Address | None:
         """Give the address of the bucket; None if there is anything that we do not know."""
@@ -116,7 +84,7 @@ class FastClient:
             return None
         return self._addresses.of(arguments.get("Bucket", ""))
 
-    def _call(  # noqa: PLR0913, PLR0917  # all that one request needs
+    def _ask(  # noqa: PLR0913, PLR0917  # all that one request needs
         self,
         operation: str,
         method: str,
@@ -125,39 +93,11 @@ class FastClient:
         arguments: Mapping[str, Any],
         read: Read,
     ) -> dict[str, Any]:
-        headers = self._signed(method, address, url, arguments)
-        reply = self._wire.send(method, url, headers)
-        if reply.status >= _ERROR:
-            raise self._error(parse_error(reply), operation)
-        if reply.status == _OK and not reply.whole:
-            announced = reply.headers["content-length"]
-            message = f"the reply has {len(reply.body)} bytes of {announced}"
-            raise Incomplete(message, code="short_body")
-        parsed = read(reply) | {"ResponseMetadata": metadata_of(reply)}
-        if reply.status >= _NO_SUCCESS:
-            raise self._error(parsed, operation)
-        return parsed
+        headers = {_HEADERS[name]: arguments[name] for name in _HEADERS.keys() & arguments.keys()}
+        return self._call(operation, method, address, url, headers, read)
 
-    def _signed(
-        self, method: str, address: Address, url: str, arguments: Mapping[str, Any]
-    ) -> list[str]:
-        if self._credentials is None:
-            raise NoCredentialsError
-        wanted = {"host": address.host}
-        for name in _HEADERS.keys() & arguments.keys():
-            wanted[_HEADERS[name]] = arguments[name]
-        path, _, query = url[url.index("/", len("https://")) :].partition("?")
-        keys = self._credentials.get_frozen_credentials()
-        signed = address.signer.sign(method, path, query, wanted, keys)
-        lines = [f"{_SPELLED.get(name, name)}: {value}" for name, value in signed.items()]
-        lines += [f"User-Agent: {address.user_agent}", "Accept-Encoding: identity", "Accept:"]
-        return [*lines, "Content-Length: 0"] if method == "DELETE" else lines
-
-    def _error(self, parsed: dict[str, Any], operation: str) -> Exception:
-        code = parsed.get("Error", {}).get("Code")
-        kind = self._sdk.exceptions.from_code(code if isinstance(code, str) else None)
-        made: Exception = kind(parsed, operation)
-        return made
+    def _refusal(self, reply: Reply) -> dict[str, Any]:
+        return parse_error(reply)
 
 
 def _query(arguments: Mapping[str, Any]) -> Iterator[str]:

@@ -8,22 +8,11 @@ from xml.etree.ElementTree import Element
 
 from botocore.parsers import ResponseParserError
 
+from janitor.wire.aws_client import metadata_of
 from janitor.wire.line import Reply
 from janitor.wire.s3_xml import name_of, root_of
 
 _SERVER_ERROR: Final = 500
-
-
-def metadata_of(reply: Reply) -> dict[str, Any]:
-    """Give the ResponseMetadata of a reply."""
-    headers = reply.headers
-    found: dict[str, Any] = {"HTTPStatusCode": reply.status, "HTTPHeaders": dict(headers)}
-    if "x-amzn-requestid" in headers:
-        found["RequestId"] = headers["x-amzn-requestid"]
-    elif "x-amz-request-id" in headers:
-        found["RequestId"] = headers["x-amz-request-id"]
-        found["HostId"] = headers.get("x-amz-id-2", "")
-    return found | {"RetryAttempts": 0}
 
 
 def parse_error(reply: Reply) -> dict[str, Any]:

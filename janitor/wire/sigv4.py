@@ -1,8 +1,9 @@
-"""Signs requests without a body by Signature Version 4, as botocore does for S3. Pure but a clock.
+"""Signs requests without a body by Signature Version 4, as botocore does. Pure but a clock.
 
 The signing key is derived once for each day and secret, which is most of what
-a signature costs. Paths and queries are signed exactly as they are sent: S3
-wants neither normalized.
+a signature costs. Queries are signed as they are sent. So are paths for S3,
+which is also told what stands for the body; every other service wants paths
+encoded once more.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hmac
 import time
 from collections.abc import Mapping
 from typing import Final, Protocol
+from urllib.parse import quote
 
 EMPTY: Final = hashlib.sha256(b"").hexdigest()
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -37,11 +39,13 @@ class Signer:
     """Signs for one region and service; safe to use from many threads.
 
     `payload` is what stands for the body: the hash of nothing, or
-    UNSIGNED-PAYLOAD.
+    UNSIGNED-PAYLOAD. Services other than S3 take paths out of which botocore
+    would have nothing to normalize: no dot segments, none that are empty.
     """
 
     def __init__(self, region: str, service: str = "s3", payload: str = EMPTY) -> None:
         self._region, self._service, self._payload = region, service, payload
+        self._is_s3 = service == "s3"
         self._key = ("", "", b"")
         self._second = (0, "")
 
@@ -66,7 +70,10 @@ class Signer:
     ) -> dict[str, str]:
         """Do the same at a time that is said as 20261120T051049Z."""
         signed = dict(headers)
-        signed["x-amz-content-sha256"] = self._payload
+        if self._is_s3:
+            signed["x-amz-content-sha256"] = self._payload
+        else:
+            path = quote(path, safe="/~")
         signed["x-amz-date"] = stamp
         if keys.token:
             signed["x-amz-security-token"] = keys.token

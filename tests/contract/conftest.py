@@ -10,7 +10,7 @@ from janitor.sandbox import Sandbox
 
 @pytest.fixture(params=sorted(EVERY_WAY))
 def harness(request: pytest.FixtureRequest) -> Harness:
-    """Take each provider in turn, and S3 by both ways to send requests."""
+    """Take each provider in turn, by both ways to send requests."""
     return EVERY_WAY[request.param]
 
 

@@ -40,7 +40,7 @@ MIB = 1024 * 1024
 class Harness:
     """One provider: its name, and where the sandbox keeps what it lists.
 
-    `transport` is how S3 is asked, which no other provider lets one choose.
+    `transport` is how it is asked: over our own wire, or over its SDK.
     """
 
     provider: str
@@ -104,11 +104,17 @@ class Harness:
         identity = AwsIdentity(credentials=keys)
         if self.provider == "glacier":
             return GlacierOptions(
-                "us-west-2", reach=Reach(endpoint_url=sandbox.glacier_url), identity=identity
+                "us-west-2",
+                reach=Reach(endpoint_url=sandbox.glacier_url),
+                identity=identity,
+                transport=self.transport,
             )
         if self.provider == "qingstor":
             return QingStorOptions(
-                zone="", credentials=keys, reach=Reach(endpoint_url=sandbox.qingstor_url)
+                zone="",
+                credentials=keys,
+                reach=Reach(endpoint_url=sandbox.qingstor_url),
+                transport=self.transport,
             )
         return S3Options(
             region=REGION,
@@ -120,8 +126,10 @@ class Harness:
 
 
 HARNESSES = {name: Harness(name) for name in ("glacier", "qingstor", "s3")}
-# The same, and S3 over boto3: what a contract holds for.
-EVERY_WAY = HARNESSES | {"s3-sdk": Harness("s3", "sdk")}
+# The same, and each over its SDK: what a contract holds for.
+EVERY_WAY = HARNESSES | {f"{name}-sdk": Harness(name, "sdk") for name in HARNESSES}
+GLACIER_WAYS = ("glacier", "glacier-sdk")
+QINGSTOR_WAYS = ("qingstor", "qingstor-sdk")
 S3_WAYS = ("s3", "s3-sdk")
 
 
