@@ -191,7 +191,13 @@ def _options(section: TargetSection, credentials: Credentials | None, base: Path
     match section:
         case GlacierModel():
             identity = _identity(section, credentials)
-            return GlacierOptions(section.region, section.account_id or "-", reach, identity)
+            return GlacierOptions(
+                section.region,
+                section.account_id or "-",
+                reach,
+                identity,
+                **_only(section, ("transport",)),
+            )
         case S3Model():
             identity = _identity(section, credentials)
             names = (
@@ -215,7 +221,7 @@ def _qingstor(
     if credentials is None:  # checked before; here for the reader and the type checker
         msg = "QingStor has no credentials of its own"
         raise ValueError(msg)
-    said = _only(section, ("host", "port", "protocol", "addressing"))
+    said = _only(section, ("host", "port", "protocol", "addressing", "transport"))
     if section.protocol == "http":
         said.setdefault("port", _HTTP_PORT)
     return QingStorOptions(section.zone or "", credentials, reach=reach, **said)

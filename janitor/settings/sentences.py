@@ -51,7 +51,6 @@ _FOREIGN = {
     ("glacier", "prefix"): "Glacier's uploads have no key, so no prefix: use vaults, or a rule",
     ("glacier", "finished_object_check"): "Glacier's archives are never overwritten: remove it",
     ("glacier", "addressing"): "Glacier has one form of address: remove the key",
-    ("glacier", "transport"): "Glacier is always asked by boto3: remove the key",
     ("glacier", "listing"): "Glacier lists vaults in one way only: remove the key",
     ("s3", "vaults"): "S3 has buckets: say buckets",
     ("s3", "zone"): "S3 has regions: say region",
@@ -63,7 +62,6 @@ _FOREIGN = {
     ("qingstor", "accounts_file"): "QingStor has no roles: say one target for each account",
     ("qingstor", "vaults"): "QingStor has buckets: say buckets",
     ("qingstor", "region"): "QingStor has zones: say zone",
-    ("qingstor", "transport"): "QingStor is always asked by its own SDK: remove the key",
     ("qingstor", "listing"): "QingStor lists buckets in one way only: remove the key",
     ("qingstor", "profile"): "QingStor has no profiles: say access_key_id",
 }

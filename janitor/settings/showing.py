@@ -121,6 +121,7 @@ def _target(target: Target, common: int) -> dict[str, Any]:
         if not target.page_size
         else target.page_size,
         **_options(target),
+        "transport": target.options.transport,
         **_floor(target.policy),
         "price_per_gib_month": Noted(None, "that of prices")
         if target.price_per_gib_month is None
@@ -144,7 +145,6 @@ def _options(target: Target) -> dict[str, Any]:
                 "expected_owner": options.expected_owner,
                 "request_payer": options.request_payer,
                 "finished_object_check": options.finished_object_check,
-                "transport": options.transport,
                 "listing": options.listing,
             }
             return own_s3 | _identity(options.identity) | _reach(options.reach, http=http)

@@ -57,6 +57,12 @@ class TargetModel(Section):
         "Proxy for this target, for example http://proxy.example:3128"
     )
     proxy_from_environment: Bool = optional("Obey HTTPS_PROXY and NO_PROXY", default=False)
+    transport: Annotated[
+        Literal["auto", "sdk"] | None, choice("say auto or sdk", "auto", "sdk")
+    ] = optional(
+        "What sends the requests; auto: our own fast way where it can, sdk: the provider's SDK",
+        "auto",
+    )
     price_per_gib_month: Price | None = optional(
         "Price of a GiB for a month, in the currency of prices; null is that of prices"
     )
@@ -176,11 +182,6 @@ class S3Model(AwsModel):
     ] = optional(
         "Look for a newer finished object before each abort; auto: on every store but AWS itself",
         "auto",
-    )
-    transport: Annotated[
-        Literal["auto", "sdk"] | None, choice("say auto or sdk", "auto", "sdk")
-    ] = optional(
-        "What sends the requests; auto: our own fast way where it can, sdk: boto3 always", "auto"
     )
     listing: Annotated[
         Literal["auto", "parallel", "sequential"] | None,

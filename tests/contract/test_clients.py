@@ -16,7 +16,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from support.harness import EVERY_WAY, HARNESSES, S3_WAYS, at, sweeper
+from support.harness import EVERY_WAY, GLACIER_WAYS, HARNESSES, S3_WAYS, at, sweeper
 
 from janitor import providers
 from janitor.commands.sandbox import config_for
@@ -30,13 +30,14 @@ EXECUTION = Execution(
 POOL = 14  # seven requests, and as many listings
 
 
-@pytest.mark.parametrize("provider", ["glacier", *S3_WAYS])
+@pytest.mark.parametrize("provider", [*GLACIER_WAYS, *S3_WAYS])
 def test_boto3_has_our_timeouts_pool_and_no_retries(sandbox: Sandbox, provider: str) -> None:
     """Explicit timeouts, a connection for every thread, one attempt, no proxies."""
     target = EVERY_WAY[provider].target(sandbox)
     with closing(providers.load(target.provider).connect(target, EXECUTION)) as connection:
         found: Any = connection
-        client = found._client if provider == "glacier" else found._clients.of("container")  # noqa: SLF001  # nothing else tells
+        is_glacier = target.provider == "glacier"
+        client = found._client if is_glacier else found._clients.of("container")  # noqa: SLF001  # nothing else tells
         config = client.meta.config
 
     assert (3, 11, POOL) == (
@@ -50,11 +51,11 @@ def test_boto3_has_our_timeouts_pool_and_no_retries(sandbox: Sandbox, provider: 
 
 def test_qingstor_has_our_timeouts_pool_and_no_retries(sandbox: Sandbox) -> None:
     """The SDK's session sends with our timeouts, follows nothing and repeats nothing."""
-    target = HARNESSES["qingstor"].target(sandbox)
+    target = EVERY_WAY["qingstor-sdk"].target(sandbox)
     with closing(providers.load("qingstor").connect(target, EXECUTION)) as connection:
-        wire: Any = connection._wire  # type: ignore[attr-defined]  # noqa: SLF001  # nothing else tells
-        sending, adapter = wire._send.keywords, wire._session.get_adapter("http://x")  # noqa: SLF001  # the same
-        trusts_environment = wire._session.trust_env  # noqa: SLF001  # the same
+        sdk: Any = connection._transport  # type: ignore[attr-defined]  # noqa: SLF001  # nothing else tells
+        sending, adapter = sdk._send.keywords, sdk._session.get_adapter("http://x")  # noqa: SLF001  # the same
+        trusts_environment = sdk._session.trust_env  # noqa: SLF001  # the same
 
     assert {"timeout": (3, 11), "allow_redirects": False, "verify": True} == sending
     assert (POOL, 0, False) == (

@@ -78,6 +78,7 @@ targets:
     account_id: "012345678901"
     caller_account: "210987654321"
     vaults: [examplevault, "backup-*"]
+    transport: sdk
   - name: media
     provider: qingstor
     zone: pek3b
@@ -85,6 +86,7 @@ targets:
     prefix: Movies/
     access_key_id: ${QINGSTOR_ACCESS_KEY_ID}
     secret_access_key_file: secrets/qingstor
+    transport: sdk
   - name: lake
     provider: s3
     region: eu-west-1
@@ -171,6 +173,7 @@ def test_a_full_config_means_exactly_this(load_text: Load, tmp_path: Path) -> No
                     "us-west-2",
                     "012345678901",
                     identity=AwsIdentity(caller_account="210987654321"),
+                    transport="sdk",
                 ),
                 Policy(rules=COMMON_RULES),
             ),
@@ -178,7 +181,7 @@ def test_a_full_config_means_exactly_this(load_text: Load, tmp_path: Path) -> No
                 "media",
                 "qingstor",
                 ("your-bucket-name",),
-                QingStorOptions("pek3b", Credentials("AKID", Secret("SECRET"))),
+                QingStorOptions("pek3b", Credentials("AKID", Secret("SECRET")), transport="sdk"),
                 Policy(rules=COMMON_RULES),
                 prefix="Movies/",
             ),

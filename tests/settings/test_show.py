@@ -103,6 +103,7 @@ CONFIGS = {
     "finished objects": f"version: 1\n{LAKE}    finished_object_check: always\n",
     "listing": f"version: 1\n{LAKE}    listing: sequential\n",
     "transport": f"version: 1\n{LAKE}    transport: sdk\n",
+    "transport of vaults": f"version: 1\n{ARCHIVE}    transport: sdk\n",
     "rules of one": f"version: 1\n{LAKE}    policy: {{rules: [{RULE.format('a', 'b')}]}}\n",
     "rules of two": (
         f"version: 1\npolicy: {{rules: [{RULE.format('c', '**')}]}}\n{LAKE}"
@@ -139,7 +140,7 @@ CONFIGS = {
     ),
     "qingstor by host": (
         f"version: 1\n{MEDIA}    protocol: http\n    allow_http: true\n    host: qs.example\n"
-        "    addressing: virtual\n".replace("x", "x")
+        "    addressing: virtual\n    transport: sdk\n".replace("x", "x")
     )
     .replace("AKID", '"***"')
     .replace("SECRET", '"***"'),
