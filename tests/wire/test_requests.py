@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import time_machine
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.catching import Catcher, catch_from, caught
 
 from janitor.providers import aws, s3_transport
 from janitor.targets import AwsIdentity, Credentials, Execution, Reach, S3Options, Secret
-from janitor.wire.line import Reply
 from janitor.wire.s3_client import FastClient
 
 STATIC = Credentials("AKIDEXAMPLE", Secret("secret"))
 AWS = S3Options(region="eu-west-1", identity=AwsIdentity(credentials=STATIC))
 STORE = replace(AWS, reach=Reach(endpoint_url="http://127.0.0.1:9000"), addressing="path")
-NOISE = {"amz-sdk-invocation-id", "amz-sdk-request"}
-# Which our HTTP engine or boto3's adds by itself.
-BY_ENGINE = {"accept", "accept-encoding", "host"}
 KEYS = st.text(
     st.one_of(
         st.sampled_from("aZ0 +%/.?#&=;:@!$'\"<>\\^`{|}~*()[],-_\t\n\r\x00\x7f\u2028"),
@@ -39,28 +34,6 @@ NAMES = st.from_regex(r"[a-z0-9][a-z0-9.-]{1,20}[a-z0-9]", fullmatch=True).filte
 Pair = tuple[Any, FastClient]
 
 
-class Caught(Exception):  # noqa: N818  # it is what the test waits for
-    """Carries a request out, instead of sending it."""
-
-    def __init__(self, method: str, url: str, headers: Iterable[tuple[str, Any]]) -> None:
-        super().__init__(url)
-        pairs = ((n.lower(), v.decode() if isinstance(v, bytes) else v) for n, v in headers)
-        kept = {name: value for name, value in pairs if name not in NOISE | BY_ENGINE}
-        self.request = (method, url, kept)
-
-
-class Catcher:
-    """Stands where the wire is."""
-
-    def send(self, method: str, url: str, headers: Iterable[str]) -> Reply:
-        """Catch the request."""
-        pairs = [line.partition(":")[::2] for line in headers]
-        raise Caught(method, url, [(name, value.strip()) for name, value in pairs])
-
-    def close(self) -> None:
-        """Close nothing."""
-
-
 def both(options: S3Options) -> Pair:
     """Give boto3's client and ours, neither of which sends anything."""
     access = aws.Access(options.identity, options.reach, options.region, Execution())
@@ -71,19 +44,8 @@ def both(options: S3Options) -> Pair:
         signature_version=options.signature_version,
         s3={"addressing_style": options.addressing},
     )
-
-    def catch(request: Any, **_: object) -> None:
-        raise Caught(request.method, request.url, request.headers.items())
-
-    client.meta.events.register_first("before-send.s3", catch)
+    catch_from(client, "s3")
     return client, FastClient(client, session.get_credentials(), Catcher())  # type: ignore[arg-type]  # as good as a wire
-
-
-def caught(client: Any, operation: str, arguments: dict[str, Any]) -> tuple[Any, ...]:
-    """Call an operation and give the request that would have been sent."""
-    with time_machine.travel("2026-11-20T05:10:49Z", tick=False), pytest.raises(Caught) as found:
-        getattr(client, operation)(**arguments)
-    return found.value.request
 
 
 def assert_same(clients: Pair, bucket: str, key: str, **more: Any) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 import time_machine
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 from hypothesis import example, given
@@ -85,6 +85,40 @@ def test_the_key_follows_the_day_and_the_secret() -> None:
         found = signer.sign_at(stamp, "GET", "/key", "uploadId=1", host, keys)
 
         assert expected == found["authorization"]
+
+
+@given(
+    method=st.sampled_from(["GET", "DELETE"]),
+    labels=st.lists(KEYS.filter(lambda label: label not in {".", ".."}), min_size=1, max_size=4),
+    query=QUERIES,
+    region=REGIONS,
+    secret=WORDS,
+    token=st.none() | WORDS,
+)
+@example("GET", ["-", "a/b%~ +", "é"], [("marker", "a b/é")], "us-west-2", "s", "t")
+def test_the_signature_for_other_services_is_botocores(  # noqa: PLR0913, PLR0917  # all that goes into it
+    method: str,
+    labels: list[str],
+    query: list[tuple[str, str]],
+    region: str,
+    secret: str,
+    token: str | None,
+) -> None:
+    """Paths are encoded once more, and no header tells the hash of the body."""
+    host, now = "glacier.example.com", datetime(2026, 11, 20, 5, 10, 49, tzinfo=UTC)
+    path = "".join(f"/{quote(label, safe='')}" for label in labels)
+    asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in query)
+    keys = ReadOnlyCredentials("AKIDEXAMPLE", secret, token)
+    headers = {"x-amz-glacier-version": "2012-06-01"}
+    request = AWSRequest(method, f"https://{host}{path}?{asked}", dict(headers))
+    with time_machine.travel(now, tick=False):
+        SigV4Auth(keys, "glacier", region).add_auth(request)
+    signer = Signer(region, "glacier")
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    signed = signer.sign_at(stamp, method, path, asked, {"host": host, **headers}, keys)
+
+    assert str(request.headers["Authorization"]) == signed["authorization"]
+    assert "x-amz-content-sha256" not in signed
 
 
 def test_an_unsigned_payload_is_said_and_signed() -> None:
