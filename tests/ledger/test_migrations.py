@@ -133,6 +133,16 @@ def test_an_upgrade_keeps_what_decides_about_an_abort(url: str) -> None:
     assert [] == check(url)
 
 
+def test_an_upgrade_keeps_what_a_shard_has_set_aside(url: str) -> None:
+    """Its round goes on, and the other shards count it."""
+    ledger_before.make(url, "0003")
+    upgrade(url)
+
+    assert [(1, 1, "", 0, 2, 7, 70, False)] == [
+        (*row[:-1], bool(row[-1])) for row in _execute(url, "SELECT * FROM janitor_shards")
+    ]
+
+
 def test_a_damaged_ledger_is_not_upgraded(url: str) -> None:
     """With new checksums, the damage would pass for the truth."""
     ledger_before.make(url, "0003")

@@ -49,6 +49,8 @@ def make(url: str, version: str) -> Before:
         config.attributes["connection"] = connection
         command.upgrade(config, version)
         _begin(connection)
+        if version >= "0003":
+            _set_aside(connection)
         for upload_id in MARKED:
             _sight(connection, upload_id)
         return Before(_journal(connection), 3)
@@ -67,6 +69,12 @@ def _begin(connection: Connection) -> None:
     container = {"target": LAKE.target, "provider": LAKE.provider, "container": LAKE.container}
     _insert(connection, "janitor_containers", container)
     connection.execute(text(f"UPDATE janitor_clock SET high = {microseconds(NOW)}"))  # noqa: S608  # a number
+
+
+def _set_aside(connection: Connection) -> None:
+    """Write down that the run is the first of two shards, and may abort seven uploads."""
+    shard = {"run": 1, "round": 1, "name": "", "shard": 0, "shards": 2, "aborts": 7, "bytes": 70}
+    _insert(connection, "janitor_shards", {**shard, "closed": False})
 
 
 def _sight(connection: Connection, upload_id: str) -> None:
