@@ -215,6 +215,24 @@ class Pace:
     container_reads: float | None = None
     container_writes: float | None = None
 
+    def part(self, share: float) -> Pace:
+        """Give a part of it, for one of several that share it."""
+
+        def of(rate: float | None) -> float | None:
+            return None if rate is None else rate * share
+
+        return Pace(of(self.requests), of(self.container_reads), of(self.container_writes))
+
+
+@dataclass(frozen=True, slots=True)
+class Dask:
+    """A Dask cluster: the address of its scheduler, and the files that TLS takes; paths."""
+
+    scheduler: str
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -222,7 +240,9 @@ class Execution:
 
     Rates are in requests a second, None is unlimited; `requests_per_second` is
     for each target. What one container is asked is `auto`: what AWS documents
-    for S3, and unlimited elsewhere.
+    for S3, and unlimited elsewhere. `backend` is what makes the requests about
+    uploads; `workers` None is as many processes as there are CPUs for us, and
+    all workers of a Dask cluster. They share all that is said here.
     """
 
     concurrency: int = 256
@@ -233,7 +253,9 @@ class Execution:
     read_timeout: timedelta = timedelta(seconds=60)
     target_timeout: timedelta = timedelta(hours=1)
     run_timeout: timedelta = timedelta(hours=6)
-    backend: Literal["threads"] = "threads"
+    backend: Literal["threads", "processes", "dask"] = "threads"
+    workers: int | None = None
+    dask: Dask | None = None
 
     @property
     def listing_threads(self) -> int:

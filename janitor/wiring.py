@@ -15,10 +15,15 @@ import structlog
 
 from janitor import __version__, providers
 from janitor import ledger as ledgers
+from janitor.backends.away import Away
+from janitor.backends.hands import Staff
+from janitor.backends.pieces import LEASE, OWN_SHARE, slots_of
+from janitor.backends.processes import Processes
 from janitor.engine.calls import Caller, Patience
 from janitor.engine.descriptors import in_flight, open_files
 from janitor.engine.flow import Flow
 from janitor.engine.memory import RunLedger
+from janitor.errors import ConfigError
 from janitor.ledger.errors import LedgerError
 from janitor.ledger.glance import Glance
 from janitor.ledger.types import RunHeader
@@ -28,7 +33,7 @@ from janitor.observe.redaction import redact, redact_url
 from janitor.settings.types import Exposition, Prices, Settings
 from janitor.sharding import Shard
 from janitor.sweep import Job, Run, UploadName, sweep
-from janitor.targets import Secret, Target
+from janitor.targets import Execution, Secret, Target
 
 
 def utc_now() -> datetime:
@@ -112,15 +117,55 @@ def new_run_id(now: datetime, shard: Shard | None = None) -> str:
 def flow_of(settings: Settings) -> Flow:
     """Make the way out for the requests of one run, as wide as this process may have it."""
     execution = settings.execution
-    files = open_files(execution.concurrency)
-    budget = in_flight(execution.concurrency, files)
-    if budget < execution.concurrency:
+    wanted, part = execution.concurrency, 1.0
+    if execution.backend != "threads":
+        wanted, part = slots_of(execution.concurrency, 1)[0], OWN_SHARE
+    files = open_files(wanted)
+    budget = in_flight(wanted, files)
+    if budget < wanted:
         log = structlog.get_logger("janitor.sweep")
         log.warning("files.scarce", open_files=files, in_flight=budget)
     return Flow(
         budget,
-        {target.name: execution.pace(target) for target in settings.targets},
+        {target.name: execution.pace(target).part(part) for target in settings.targets},
     )
+
+
+def away_of(settings: Settings) -> Away | None:
+    """Say who makes the requests about uploads; None is this process.
+
+    Raises ConfigError where workers could not read the config.
+    """
+    execution = settings.execution
+    if execution.backend == "threads":
+        return None
+    if settings.file is None:
+        message = (
+            f"execution.backend: {execution.backend} needs a config that workers can read: name a"
+            " file"
+        )
+        raise ConfigError(message)
+    lease = LEASE
+    if settings.election is not None:
+        # Whoever leads after us may begin a third of the duration after we ceased to.
+        lease = min(lease, settings.election.duration.total_seconds() / 4)
+    return Away(_staff(execution), settings.file, execution.workers, lease)
+
+
+def _staff(execution: Execution) -> Staff:
+    """Say where workers come from; raise ConfigError where an extra is missing."""
+    if execution.dask is None:
+        return Processes()
+    try:
+        # Dask is an extra, and slow to import.
+        from janitor.backends.dask import DaskStaff  # noqa: PLC0415  # see above
+    except ImportError as error:
+        message = (
+            "execution.backend: dask needs Dask, which is not installed:"
+            " pip install 'upload-janitor[dask]'"
+        )
+        raise ConfigError(message) from error
+    return DaskStaff(execution.dask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +200,7 @@ class Sweeper:
         execution = self.settings.execution
         caller = Caller(tell, self.stop, self.patience, flow_of(self.settings))
         now = steady(self.now)
+        away = self._away()
         with self._ledger() as ledger:
             run = Run(
                 run_id=new_run_id(now(), self.shard),
@@ -173,8 +219,12 @@ class Sweeper:
                 vet=self.vet,
                 permit=self.permit,
                 shard=self.shard,
+                away=away,
             )
             return sweep([self._job(target) for target in self.settings.targets], run)
+
+    def _away(self) -> Away | None:
+        return away_of(self.settings)
 
     @contextmanager
     def _ledger(self) -> Iterator[RunLedger | None]:

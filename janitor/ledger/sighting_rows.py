@@ -111,11 +111,11 @@ def _is_same(mark: Mark, before: Mark) -> bool:
 
 
 def _add(connection: Connection, container: int, rows: Sequence[tuple[Any, ...]]) -> None:
+    into = f"INSERT INTO janitor_sightings (container, {', '.join(_KEPT)})"
     if connection.dialect.name == "sqlite":
-        into = f"janitor_sightings (container, {', '.join(_KEPT)})"
-        plain.insert(connection, into, [(container, *row) for row in rows])
+        values = ", ".join("?" * len(_KEPT))
+        plain.write(connection, f"{into} VALUES ({container:d}, {values})", rows)
     else:
-        into = f"INSERT INTO janitor_sightings (container, {', '.join(_KEPT)})"
         _write_arrays(connection, f"{into} SELECT {container:d}, new.* FROM", _KEPT, rows)
 
 

@@ -135,6 +135,13 @@ class LedgerNoticed:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersNoticed:
+    """Something about the workers of a run that somebody should know, in one sentence."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerListed:
     """A container was listed and judged; aborts may follow, when all are."""
 
@@ -192,6 +199,7 @@ Event: TypeAlias = (
     | BudgetCounted
     | IntentReconciled
     | LedgerNoticed
+    | WorkersNoticed
     | ContainerListed
     | UploadFinished
     | ContainerCrashed

@@ -37,6 +37,7 @@ from janitor.observe.events import (
     SweepStarted,
     TargetOpened,
     UploadFinished,
+    WorkersNoticed,
 )
 from janitor.observe.sums import by_target, counts_of, sums_of
 
@@ -73,6 +74,7 @@ _Detail: TypeAlias = (
     | LedgerNoticed
     | Planned
     | TargetOpened
+    | WorkersNoticed
 )
 
 
@@ -121,8 +123,9 @@ class LogObserver:
                 self._log.warning("intent.reconciled", **_place(where), **_told(facts))
             case Planned(count):
                 self._log.debug("sweep.planned", uploads=count)
-            case LedgerNoticed(sentence):
-                self._log.warning("ledger.noticed", detail=sentence)
+            case LedgerNoticed(sentence) | WorkersNoticed(sentence):
+                about = "ledger" if isinstance(event, LedgerNoticed) else "workers"
+                self._log.warning(f"{about}.noticed", detail=sentence)
             case PageListed(where, uploads):
                 self._log.debug("page.listed", **_place(where), uploads=uploads)
             case RequestFinished(where, operation, seconds, code):

@@ -23,6 +23,9 @@ _LISTEN = re.compile(
     r"(?P<host>\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})"
 )
 _HOST = re.compile(r"\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+")
+_DASK = re.compile(
+    r"(?:tls|tcp)://(?P<host>\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})"
+)
 _NUMERIC = re.compile(r"(?:.*\.)?(?:0[xX][0-9A-Fa-f]*|[0-9]+)")
 
 _FORBIDDEN = tuple(
@@ -74,6 +77,23 @@ def pushgateway(url: str) -> str:
     check_port(match["port"], lowest=1)
     host(match["host"], owner="Pushgateway")
     return url.rstrip("/")
+
+
+def dask(url: str) -> str:
+    """Check the address of a Dask scheduler: tls:// or tcp://, a host and a port."""
+    match = _DASK.fullmatch(url)
+    if match is None:
+        msg = "must be the address of a scheduler: say for example tls://dask-scheduler:8786"
+        raise Unusable(msg)
+    check_port(match["port"], lowest=1)
+    host(match["host"], owner="scheduler")
+    return url
+
+
+def is_loopback_dask(url: str) -> bool:
+    """Whether a scheduler is on this machine, so that nothing is on the way."""
+    match = _DASK.fullmatch(url)
+    return match is not None and is_loopback(match["host"])
 
 
 def host(name: str, owner: str = "object store") -> str:

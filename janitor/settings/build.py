@@ -12,7 +12,7 @@ from janitor.policy import Policy, Rule
 from janitor.settings import ledger_url
 from janitor.settings.credentials import NAMES
 from janitor.settings.expanding import expanded
-from janitor.settings.file_model import ScheduleModel
+from janitor.settings.file_model import ExecutionModel, ScheduleModel
 from janitor.settings.merging import effective, floor_of, rules_of
 from janitor.settings.policy_models import PolicyModel, RuleModel
 from janitor.settings.sections import Sections, TargetSection
@@ -36,6 +36,7 @@ from janitor.targets import (
     AssumeRole,
     AwsIdentity,
     Credentials,
+    Dask,
     Execution,
     GlacierOptions,
     Options,
@@ -69,7 +70,7 @@ def build(
         ledger=_ledger(usable["ledger"]),
         schedule=_schedule(usable["schedule"] or ScheduleModel()),
         limits=Limits(**_said(usable["limits"])),
-        execution=Execution(**_said(usable["execution"])),
+        execution=_execution(usable["execution"], base),
         http=_http(usable["http"] or HttpModel(), web, base),
         metrics=Exposition(**_said(usable["metrics"])),
         prices=Prices(**_said(usable["prices"])),
@@ -101,6 +102,15 @@ def _said(section: Any) -> dict[str, Any]:
 
 def _ledger(said: str | None) -> str | None:
     return None if said == ledger_url.NONE else said or DEFAULT_LEDGER
+
+
+def _execution(section: ExecutionModel | None, base: Path) -> Execution:
+    said = _said(section)
+    if section is not None and section.dask is not None:
+        dask = section.dask
+        files = [_path(path, base) for path in (dask.ca_file, dask.cert_file, dask.key_file)]
+        said["dask"] = Dask(dask.scheduler, *files)
+    return Execution(**said)
 
 
 def _schedule(section: ScheduleModel) -> Schedule:

@@ -306,6 +306,7 @@ RateOrAuto = Annotated[
     float | str | None,
     Read(rate_or_auto, {"anyOf": [{"const": "auto"}, {"type": "number", "exclusiveMinimum": 0}]}),
 ]
+DaskAddress = Annotated[str, _of_text(addresses.dask, _pattern_json("(tls|tcp)://[^/?#@]+:[0-9]+"))]
 Version = Annotated[int, Read(version, {"const": 1})]
 Ledger = Annotated[str | None, Read(ledger_url.read, _LEDGER)]
 NotYet = Annotated[None, Read(not_yet, _NOTHING)]

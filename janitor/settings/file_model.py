@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from janitor.settings.fields import (
     Bool,
     Cron,
+    DaskAddress,
     Interval,
     Jitter,
     Ledger,
@@ -16,6 +17,7 @@ from janitor.settings.fields import (
     Share,
     ShortTime,
     Size,
+    Text,
     Timezone,
     Version,
     choice,
@@ -61,6 +63,18 @@ class LimitsModel(Section):
     bytes_per_run: Size | None = optional("Most bytes that one run frees", examples=["500GiB"])
 
 
+class DaskModel(Section):
+    """A Dask cluster, and the files for TLS, relative to the config."""
+
+    scheduler: DaskAddress = required(
+        "Where the scheduler listens; tcp:// on a loopback address only",
+        examples=["tls://dask-scheduler:8786"],
+    )
+    ca_file: Text = optional("Certificates of the authority of scheduler and workers, in PEM")
+    cert_file: Text = optional("Certificate of the janitor, in PEM")
+    key_file: Text = optional("Key of that certificate, in PEM, without a password")
+
+
 class ExecutionModel(Section):
     """How hard to work, and when to give up."""
 
@@ -82,9 +96,18 @@ class ExecutionModel(Section):
         "auto",
     )
     backend: Annotated[
-        Literal["threads"] | None,
-        choice("must be threads: there is no other backend in this version", "threads"),
-    ] = optional("What runs the requests", "threads")
+        Literal["threads", "processes", "dask"] | None,
+        choice("must be threads, processes or dask", "threads", "processes", "dask"),
+    ] = optional(
+        "What makes the requests: threads of one process, several processes of this machine, or "
+        "the workers of a Dask cluster",
+        "threads",
+    )
+    workers: Annotated[int | None, number(1, 1024)] | None = optional(
+        "How many processes, or workers of a Dask cluster; null: one for each CPU, or all workers. "
+        "They share concurrency and the rates"
+    )
+    dask: DaskModel | None = optional("The cluster, for backend: dask")
     connect_timeout: ShortTime = optional("For a connection, in s, min or h", "5s")
     read_timeout: ShortTime = optional("For a silent connection, in s, min or h", "60s")
     target_timeout: ShortTime = optional("For one container, in s, min or h", "1h")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from janitor.settings import document, environment, source
@@ -54,7 +54,7 @@ def load_file(path: Path | str, environ: Mapping[str, str]) -> Settings:
         outcome = _Refused(Document(), [read])
     if isinstance(outcome, _Refused):
         raise BadConfig(outcome.problems(file))
-    return outcome
+    return outcome if name == STANDARD_INPUT else replace(outcome, file=str(Path(name).absolute()))
 
 
 def _read(name: str) -> Document | Finding:

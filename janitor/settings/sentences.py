@@ -23,6 +23,7 @@ _TARGETS: dict[str, type[BaseModel]] = {
     "s3": S3Model,
 }
 _MISSING = {
+    "scheduler": "say where the scheduler listens, for example tls://dask-scheduler:8786",
     "version": "say version: 1",
     "targets": "say at least one target, with name, provider and vaults or buckets",
     "name": "give it a name, unlike the others'",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -82,6 +83,10 @@ def _execution(execution: Execution) -> dict[str, Any]:
         "container_reads_per_second": _rate(execution.container_reads_per_second),
         "container_writes_per_second": _rate(execution.container_writes_per_second),
         "backend": execution.backend,
+        "workers": Noted(None, "as many as there are")
+        if execution.workers is None
+        else execution.workers,
+        "dask": None if execution.dask is None else asdict(execution.dask),
         "connect_timeout": write_duration(execution.connect_timeout, _SHORT),
         "read_timeout": write_duration(execution.read_timeout, _SHORT),
         "target_timeout": write_duration(execution.target_timeout, _SHORT),

@@ -120,7 +120,8 @@ class Settings:
 
     `ledger` is the URL of the janitor's memory; None means that it has none,
     which a file must ask for. It is not printed: it may hold a password.
-    `side_files` are the files that were read besides the config.
+    `side_files` are the files that were read besides the config, `file` is the
+    absolute path of that, None where it came from elsewhere.
     """
 
     targets: tuple[Target, ...]
@@ -137,3 +138,4 @@ class Settings:
     audit_file: str | None = None
     log: Log = field(default_factory=Log)
     side_files: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    file: str | None = field(default=None, repr=False, compare=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TypeAlias
 
+from janitor.backends.away import Office
 from janitor.engine.act import Executor
 from janitor.engine.activity import Checker
 from janitor.engine.calls import Deadline
@@ -20,7 +21,8 @@ from janitor.engine.tally import Tally
 from janitor.errors import JanitorError
 from janitor.model import ContainerRef, Outcome, Reason, UploadResult, Verdict
 from janitor.observe.events import UploadFinished
-from janitor.providers.base import Aborter
+from janitor.providers.base import Aborter, Reader
+from janitor.sweep.elsewhere import acting_of
 from janitor.sweep.opening import crashed
 from janitor.sweep.planning import Allotment, Planner
 from janitor.sweep.run import Job, Run
@@ -28,12 +30,13 @@ from janitor.sweep.run import Job, Run
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Acts for one run; `stack` closes what can abort."""
+    """Acts for one run; `stack` closes what can abort, `office` is where others do it for us."""
 
     run: Run
     stack: ExitStack
     deadline: Deadline
     crew: Crew
+    office: Office | None = None
 
     def act(
         self,
@@ -54,7 +57,9 @@ class Actor:
         self, allotment: Allotment, planner: Planner, hands: _Hands
     ) -> Iterator[UploadResult]:
         """Carry out the plan, the oldest first; then tell what is left for another run."""
-        if hands.can_act:
+        if hands.can_act and self.office is not None:
+            yield from self._elsewhere(self.office, allotment, planner, hands)
+        elif hands.can_act:
             streams = self._streams(allotment, planner, hands)
             yield from as_completed(hands.carry_out, streams, self.crew.window)
         done = allotment.count if hands.can_act else 0
@@ -67,6 +72,21 @@ class Actor:
         for candidate in planner.left_out.candidates():
             withheld = Outcome.WITHHELD if candidate.decision.verdict is Verdict.ABORT else None
             yield UploadResult(candidate.decision, withheld)
+
+    def _elsewhere(
+        self, office: Office, allotment: Allotment, planner: Planner, hands: _Hands
+    ) -> Iterator[UploadResult]:
+        """Let others carry out the plan, piece by piece."""
+        acting = acting_of(self.run, office, self.deadline, hands.readers)
+
+        def streams() -> Iterator[tuple[Lane, Iterator[list[Candidate]]]]:
+            for target, count in sorted(allotment.shares.items()):
+                where = ContainerRef(target, hands.provider(target), ALL)
+                oldest = islice(planner.chosen.candidates(only={target}), count)
+                yield self.crew.listings(where), acting.batches(oldest, target)
+
+        for results in as_completed(acting.carry_out, streams(), office.team.ahead):
+            yield from results
 
     def _streams(
         self, allotment: Allotment, planner: Planner, hands: _Hands
@@ -104,6 +124,12 @@ class _Hands:
         self._aborters: dict[str, Aborter | str] = {}
         self._hands: dict[ContainerRef, _Hand] = {}
         self.can_act = any(job.aborter is not None for job in jobs)
+
+    @property
+    def readers(self) -> Mapping[ContainerRef, Reader]:
+        """Give what reads each container in which something may be stale."""
+        found = {where: survey.reader for where, survey in self._surveys.items()}
+        return {where: reader for where, reader in found.items() if reader is not None}
 
     def provider(self, target: str) -> str:
         """Give the provider of a target."""

@@ -63,7 +63,8 @@ class Finder:
             return surveyed
 
         listings = self.crew.listings(opened.trouble.where)
-        surveys.extend(as_completed(survey, [(listings, readers)], self.crew.window))
+        window = max(self.crew.window, self.crew.abreast)
+        surveys.extend(as_completed(survey, [(listings, readers)], window))
         return surveys
 
     def _find(self, opened: Opened) -> tuple[list[Reader], list[Survey]]:

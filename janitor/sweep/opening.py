@@ -95,7 +95,12 @@ class Opener:
 
     def _reconcile_all(self, ledger: RunLedger, opened: dict[str, Opened]) -> None:
         reconciler = Reconciler(ledger, self.run.caller, self.run.tell, self.run.now)
-        for intent in ledger.open_intents():
+        intents = ledger.open_intents()
+        away = self.run.away
+        if intents and away is not None and away.staff.lost_may_go_on:
+            # Workers of a run that was killed may be at them until their leases are over.
+            self.run.caller.stop.wait(away.lease)
+        for intent in intents:
             found = opened.get(intent.where.target)
             if not self.run.owns(intent.where.target, intent.where.container):
                 continue  # another shard may be at it right now

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from janitor.backends.away import Away
 from janitor.engine.calls import Caller
 from janitor.engine.memory import RunLedger
 from janitor.ledger.types import RunHeader
@@ -44,7 +45,8 @@ class Run:
     any. `vet` hears who and where everybody is before anything is recorded or
     listed; what it raises ends the run. `permit` is asked before every abort
     and raises Interrupted where this process must not act any more. `shard` is
-    which of several janitors this is, None the only one.
+    which of several janitors this is, None the only one. `away` is who makes
+    the requests about uploads, None threads of our own.
     """
 
     run_id: str
@@ -63,6 +65,7 @@ class Run:
     vet: Callable[[RunHeader], None] | None = None
     permit: Callable[[], None] = lambda: None
     shard: Shard | None = None
+    away: Away | None = None
 
     def owns(self, target: str, container: str) -> bool:
         """Whether a container is to be looked after here, and not by another shard."""

@@ -14,7 +14,7 @@ from janitor.engine.crew import Crew
 from janitor.engine.discover import ALL
 from janitor.engine.memory import RunLedger
 from janitor.engine.packing import Candidate
-from janitor.engine.survey import Survey, Surveyor
+from janitor.engine.survey import Elsewhere, Survey, Surveyor
 from janitor.engine.tally import exit_code, result_of
 from janitor.ledger.errors import LedgerError, Locked
 from janitor.model import ContainerRef, ContainerResult, TargetOutcome
@@ -27,6 +27,7 @@ from janitor.observe.events import (
     SweepStarted,
 )
 from janitor.sweep.acting import Actor
+from janitor.sweep.elsewhere import introduced, office_of
 from janitor.sweep.finding import Finder
 from janitor.sweep.opening import Opener
 from janitor.sweep.planning import Planner, less, limits_left, spent_by
@@ -40,7 +41,7 @@ def sweep(jobs: Sequence[Job], run: Run) -> SweepFinished:
 
     All containers are listed and judged before the first abort, so that the
     limits see the whole plan. Raises LedgerError when the ledger cannot be
-    used at all: then nothing was done.
+    used at all, and NoWorkers when there is nobody to do it: then nothing was done.
     """
     started = run.now()
     run.tell(SweepStarted(run.run_id, run.mode, started, len(jobs)))
@@ -72,14 +73,16 @@ def _sweep(
     deadline = Deadline(execution.run_timeout.total_seconds())
     crew = stack.enter_context(Crew(run.caller.flow, execution))
     guides = stack.enter_context(ThreadPoolExecutor(crew.abreast, thread_name_prefix="target"))
+    office = office_of(run, jobs, started, stack)
     opener = Opener(run, stack, deadline)
     planner = Planner(run, stack.enter_context(Backlog()), stack.enter_context(Backlog()))
     targets = list(guides.map(opener.open, jobs))
     opener.begin(targets, started)
-    surveyors = partial(_surveyor, run, started, planner.take)
+    elsewhere = None if office is None else introduced(office, targets)
+    surveyors = partial(_surveyor, run, started, planner.take, elsewhere)
     surveys = Finder(run, deadline, guides, crew, surveyors).survey_all(targets)
     allotment = planner.plan(surveys)
-    actor = Actor(run, stack, deadline, crew)
+    actor = Actor(run, stack, deadline, crew, office)
     tallies = actor.act(allotment, planner, jobs, surveys)
 
     def result(survey: Survey) -> ContainerResult:
@@ -95,6 +98,7 @@ def _surveyor(
     run: Run,
     started: datetime,
     stale: Callable[[Sequence[Candidate]], None],
+    elsewhere: Elsewhere | None,
     requests: Executor,
 ) -> Surveyor:
     return Surveyor(
@@ -108,6 +112,7 @@ def _surveyor(
         run.run_id,
         run.ledger,
         run.every_upload,
+        elsewhere,
     )
 
 

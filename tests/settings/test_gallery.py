@@ -26,8 +26,11 @@ ABOUT_OTHER_FILES = ("accounts-file-", "tls-", "users-file-", "web-config-")
 # another file. Every other mistake must be refused by the schema too.
 BEYOND_SCHEMA = frozenset(
     {
+        "processes-with-one-request",
+        "workers-of-threads",
         *(name for name in MISTAKES if name.startswith(("cron-", "enforce-", "variable-"))),
         *(name for name in MISTAKES if name.startswith("bucket-") and name != "bucket-twice"),
+        *(name for name in MISTAKES if name.startswith("dask-") and "scheduler" not in name),
         "accounts-and-account-id",
         "accounts-and-accounts-file",
         "accounts-and-rule-for-the-entry",

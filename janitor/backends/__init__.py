@@ -1,0 +1,1 @@
+"""Runs the pieces of a sweep in other processes, on this machine or on others."""

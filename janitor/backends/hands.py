@@ -1,0 +1,285 @@
+"""Gives pieces of work to workers, and finds out which of them are lost."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as NotInTime
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from janitor.backends.notes import replay
+from janitor.backends.pieces import Greeting, Order, Piece, Reply, Terms, digest_of, veiled
+from janitor.backends.troubles import error_of
+from janitor.engine.calls import Deadline
+from janitor.errors import JanitorError
+from janitor.observe.events import Observer, WorkersNoticed
+from janitor.providers.base import Identity
+from janitor.targets import Target
+
+# How long a worker may take to get ready, in seconds.
+READY = 60.0
+# What a piece may take beyond its deadline: the last request ends with its timeouts.
+BEYOND = 150.0
+# How often lost or late pieces are sent again.
+TRIES = 5
+GLANCE = 0.25
+
+
+class WorkerLost(JanitorError):  # noqa: N818  # says what happened
+    """A worker is gone, or does not answer; what became of its piece is not known."""
+
+
+class NoWorkers(JanitorError):  # noqa: N818  # says what is wrong
+    """There is no worker that can do anything."""
+
+
+class Hand(Protocol):
+    """One worker, as the sweep knows it."""
+
+    name: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether it may still answer."""
+
+    def greet(self, terms: Terms) -> Future[Greeting]:
+        """Let it get ready."""
+
+    def do(self, order: Order) -> Future[Reply]:
+        """Let it do a piece; the future fails where the worker is lost."""
+
+    def stop(self, run_id: str) -> None:
+        """Let it begin no more requests, at once; never waits."""
+
+    def dismiss(self) -> None:
+        """Do without it from now on: it does not answer."""
+
+
+class Staff(Protocol):
+    """Where workers come from."""
+
+    # How long a piece that is lost may go on by itself, in seconds: until its lease is over.
+    lost_may_go_on: bool
+
+    def count(self) -> int:
+        """Tell how many workers there can be."""
+
+    def hire(self, count: int) -> Sequence[Hand]:
+        """Give that many workers, or as many as there are beyond those given before."""
+
+    def close(self, run_id: str) -> None:
+        """Let all of them forget a run, and let go of them."""
+
+
+@dataclass(slots=True)
+class _Member:
+    """A worker that got ready, and how many pieces it has."""
+
+    hand: Hand
+    worker: str
+    pieces: int = 0
+
+
+@dataclass(slots=True)
+class Sent:
+    """A piece that was sent; `reply` waits for what comes of it."""
+
+    order: Order
+    member: _Member
+    future: Future[Reply]
+    team: Team
+
+    def reply(self) -> Reply:
+        """Give the reply; raise WorkerLost, or the trouble that kept the worker from it."""
+        return self.team.reply_to(self)
+
+
+@dataclass(slots=True)
+class Team:
+    """The workers of one run. For many threads."""
+
+    staff: Staff
+    terms: Terms
+    tell: Observer
+    now: Callable[[], datetime]
+    stop: threading.Event
+    targets: Mapping[str, Target]
+    identities: dict[str, Identity] = field(default_factory=dict)
+    _members: list[_Member] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _hiring: threading.Lock = field(default_factory=threading.Lock)
+    _over: threading.Event = field(default_factory=threading.Event)
+    _watch: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Let workers get ready; raise NoWorkers where not one does."""
+        self._hire(self.terms.workers)
+        self._watch = threading.Thread(target=self._pass_on_stop, name="stop", daemon=True)
+        self._watch.start()
+
+    def end(self) -> None:
+        """Let go of all workers."""
+        self._over.set()
+        if self._watch is not None:
+            self._watch.join()
+        self.staff.close(self.terms.run_id)
+
+    def send(self, target: str, piece: Piece, deadline: Deadline) -> Sent:
+        """Send a piece to the worker that has fewest; raise NoWorkers where there is none."""
+        member = self._chosen()
+        known = self.targets[target]
+        order = Order(
+            self.terms,
+            secrets.token_hex(8),
+            member.worker,
+            target,
+            digest_of(known),
+            veiled(self.identities[target]),
+            self.now(),
+            time.time(),
+            deadline.left(),
+            piece,
+        )
+        try:
+            future = member.hand.do(order)
+        except BaseException:
+            self._returned(member)
+            raise
+        return Sent(order, member, future, self)
+
+    def reply_to(self, sent: Sent) -> Reply:
+        """Wait for the reply to a piece, as long as its worker lives and it can come."""
+        try:
+            reply = _awaited(sent)
+        except (WorkerLost, CancelledError, OSError) as error:
+            sent.future.cancel()  # nobody may begin it now
+            how = str(error) if isinstance(error, WorkerLost) else "is gone"
+            self._lose(sent.member, how)
+            message = f"worker {sent.member.hand.name} {how}"
+            raise WorkerLost(message) from error
+        finally:
+            self._returned(sent.member)
+        known = self.targets[sent.order.target]
+        replay(reply.requests, known.name, known.provider, self.tell)
+        if reply.trouble is not None and not reply.late:
+            raise error_of(reply.trouble)
+        return reply
+
+    def wait_for_lease(self, sent: Sent, seconds: float) -> None:
+        """Wait until a piece that is lost begins nothing more, wherever its worker is now."""
+        if self.staff.lost_may_go_on:
+            left = sent.order.sent + seconds - time.time()
+            if left > 0:
+                time.sleep(left)
+
+    def _chosen(self) -> _Member:
+        with self._lock:
+            usable = [each for each in self._members if each.hand.alive]
+        if len(usable) < self.terms.workers:
+            self._replace()
+        with self._lock:
+            usable = [each for each in self._members if each.hand.alive]
+            if not usable:
+                message = "no worker is left"
+                raise NoWorkers(message)
+            chosen = min(usable, key=lambda member: member.pieces)
+            chosen.pieces += 1
+            return chosen
+
+    def _returned(self, member: _Member) -> None:
+        with self._lock:
+            member.pieces -= 1
+
+    def _lose(self, member: _Member, how: str) -> None:
+        with self._lock:
+            known = member in self._members
+            if known:
+                self._members.remove(member)
+        if known:
+            self.tell(WorkersNoticed(f"worker {member.hand.name} {how}: its work is done again"))
+
+    def _replace(self) -> None:
+        """Hire others for those that are gone; one thread does it for all."""
+        with self._hiring:
+            with self._lock:
+                self._members = [each for each in self._members if each.hand.alive]
+                missing = self.terms.workers - len(self._members)
+            if missing > 0 and not self.stop.is_set():
+                with suppress(NoWorkers):  # those that are left do it, or whoever asks is told
+                    self._hire(missing)
+
+    def _hire(self, count: int) -> None:
+        """Let that many get ready; those that cannot are told of."""
+        hands = self.staff.hire(count)
+        greetings = [(hand, hand.greet(self.terms)) for hand in hands]
+        objections = [self._welcome(hand, greeting) for hand, greeting in greetings]
+        with self._lock:
+            ready = bool(self._members)
+        if not ready:
+            told = next((each for each in objections if each), "there is none")
+            message = f"no worker can be used: {told}"
+            raise NoWorkers(message)
+
+    def _welcome(self, hand: Hand, greeting: Future[Greeting]) -> str | None:
+        """Take a worker that is ready; give what is wrong with it."""
+        try:
+            found = greeting.result(READY)
+        except (JanitorError, OSError, NotInTime, CancelledError) as error:
+            objection = str(error) or type(error).__name__
+        else:
+            if found.trouble is None:
+                with self._lock:
+                    self._members.append(_Member(hand, found.worker))
+                return None
+            objection = found.trouble.message
+        self.tell(WorkersNoticed(f"worker {hand.name} cannot be used: {objection}"))
+        hand.dismiss()
+        return objection
+
+    def _pass_on_stop(self) -> None:
+        while not self._over.is_set():
+            if self.stop.wait(GLANCE):
+                with self._lock:
+                    hands = [member.hand for member in self._members]
+                for hand in hands:
+                    # Beside: one that does not listen must not keep the others from hearing.
+                    telling = threading.Thread(
+                        target=hand.stop, args=(self.terms.run_id,), daemon=True
+                    )
+                    telling.start()
+                return
+
+    def workers(self) -> Iterable[str]:
+        """Name the workers that are there."""
+        with self._lock:
+            return [member.hand.name for member in self._members]
+
+    @property
+    def ahead(self) -> int:
+        """How many pieces of one target may be under way: a few for each worker."""
+        return 2 * max(1, Counter(member.hand.alive for member in self._members)[True])
+
+
+def _awaited(sent: Sent) -> Reply:
+    """Wait for a reply; raise WorkerLost where none can be expected."""
+    hand, give_up = sent.member.hand, time.monotonic() + sent.order.seconds + BEYOND
+    while True:
+        try:
+            return sent.future.result(GLANCE)
+        except NotInTime:
+            if sent.future.done():
+                raise
+        if not hand.alive and not sent.future.done():
+            message = "is gone"
+            raise WorkerLost(message)
+        if time.monotonic() > give_up:
+            hand.dismiss()
+            message = "does not answer"
+            raise WorkerLost(message)

@@ -1,0 +1,59 @@
+"""Prepares what a sweep needs where its requests are made by workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+
+from janitor.backends.acting import Acting
+from janitor.backends.away import Office, opened
+from janitor.backends.hands import Team
+from janitor.backends.pieces import Terms, most_workers
+from janitor.backends.remote import Surveying
+from janitor.engine.calls import Deadline
+from janitor.engine.reconcile import Reconciler
+from janitor.model import ContainerRef
+from janitor.providers.base import Reader
+from janitor.sweep.opening import Opened
+from janitor.sweep.run import Job, Run
+
+
+def office_of(run: Run, jobs: Sequence[Job], started: datetime, stack: ExitStack) -> Office | None:
+    """Have the workers get ready; None where there are none. Raises NoWorkers."""
+    away, caller = run.away, run.caller
+    if away is None:
+        return None
+    wanted = away.staff.count() if away.workers is None else away.workers
+    workers = most_workers(wanted, run.execution.concurrency)
+    terms = Terms(run.run_id, away.config, started, run.every_upload, caller.patience, workers)
+    targets = {job.target.name: job.target for job in jobs}
+    team = Team(away.staff, terms, run.tell, run.now, caller.stop, targets)
+    return stack.enter_context(opened(away, team))
+
+
+def introduced(office: Office, targets: Iterable[Opened]) -> Surveying:
+    """Tell the workers who we are at each target, which they have to be, too."""
+    for found in targets:
+        office.team.identities[found.job.target.name] = found.identity
+    return Surveying(office.team)
+
+
+def acting_of(
+    run: Run, office: Office, deadline: Deadline, readers: Mapping[ContainerRef, Reader]
+) -> Acting:
+    """Make what acts on the plan by workers."""
+    reconciler = None
+    if run.ledger is not None:
+        reconciler = Reconciler(run.ledger, run.caller, run.tell, run.now)
+    return Acting(
+        office.team,
+        run.ledger,
+        reconciler,
+        run.run_id,
+        deadline,
+        readers,
+        run.permit,
+        office.lease,
+        office.writers,
+    )

@@ -1,0 +1,180 @@
+"""Workers that are processes: the right aborts, each once, whatever happens to the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from support.child_scene import PROVIDERS, Scene
+from support.workers import (
+    ONE_PROCESS,
+    PATIENCE,
+    PROCESSES,
+    Heard,
+    Points,
+    Watched,
+    children,
+    kill_children,
+    sweeper,
+    sweeping,
+)
+
+from janitor.backends import remote
+from janitor.errors import ConfigError
+from janitor.model import TargetOutcome
+from janitor.observe.events import RequestFinished, WorkersNoticed
+from janitor.plan import Limits
+
+MakeScene = Callable[..., Scene]
+INTERRUPTED = 130
+
+
+def test_all_providers(make_scene: MakeScene) -> None:
+    """Exactly what is stale goes, once, and observers hear of the workers' requests."""
+    scene = make_scene(40)
+    scene.configure(execution=PROCESSES)
+    heard = Heard()
+    finished = sweeper(scene, observers=[heard]).sweep()
+    done = {result.where.target: (result.listed, result.aborted) for result in finished.results}
+    asked = {event.operation for event in heard.of(RequestFinished)}
+
+    assert 0 == finished.exit_code
+    assert dict.fromkeys(PROVIDERS, (42, 40)) == done
+    assert {"list_page", "list_parts", "abort"} <= asked
+    assert set() == children()
+    scene.assert_convergence()
+
+
+@pytest.mark.parametrize(
+    ("point", "provider"),
+    [
+        ("before", "s3"),
+        ("sent", "s3"),
+        ("sent", "glacier"),
+        ("handled", "qingstor"),
+        ("verified", "s3"),
+    ],
+)
+def test_a_worker_is_killed(make_scene: MakeScene, point: str, provider: str) -> None:
+    """Before an abort, when it was sent, after its reply: the same run finishes, each once."""
+    scene = make_scene(4, provider)
+    scene.configure(execution=ONE_PROCESS)
+    hold = Points(scene, provider, point).hold
+    heard = Heard()
+    with sweeping(scene, observers=[heard]) as (_, sweep):
+        hold.wait_until_held()
+        killed = kill_children()
+        hold.let_go()
+        finished = sweep.result(PATIENCE)
+
+    assert 1 == killed
+    assert (0, 4) == (finished.exit_code, finished.results[0].aborted)
+    assert 1 == len(heard.of(WorkersNoticed))
+    scene.assert_convergence()
+
+
+def test_a_stop_in_the_middle(make_scene: MakeScene) -> None:
+    """What is in flight is finished, nothing else is begun, and the next run does the rest."""
+    scene = make_scene(40, "s3")
+    scene.configure(execution="{concurrency: 2, backend: processes, workers: 1}")
+    hold = Points(scene, "s3", "sent").hold
+    with sweeping(scene) as (stopped, sweep):
+        hold.wait_until_held()
+        stopped.stop.set()
+        hold.let_go()
+        finished = sweep.result(PATIENCE)
+    scene.assert_nothing_is_lost()
+
+    assert INTERRUPTED == finished.exit_code
+    assert TargetOutcome.INTERRUPTED is finished.results[0].outcome
+    assert len(scene.gone()) == finished.results[0].aborted == len(scene.aborted())
+    assert 0 < len(scene.gone()) < 40
+    assert [] == scene.open_intents()
+    assert 0 == scene.sweep().exit_code
+    scene.assert_convergence()
+
+
+def test_limits_are_exact(make_scene: MakeScene) -> None:
+    """The oldest go, as many as the limit says over all targets and workers."""
+    scene = make_scene(6)
+    scene.configure(execution=PROCESSES, limits="{aborts_per_run: 7}")
+    finished = sweeper(scene).sweep()
+    scene.assert_nothing_is_lost()
+
+    assert Limits(aborts_per_run=7).aborts_per_run == len(scene.gone())
+    assert 7 == sum(result.aborted for result in finished.results)
+    assert 11 == sum(result.deferred for result in finished.results)
+
+
+def test_a_worker_with_another_config(make_scene: MakeScene) -> None:
+    """A policy that changed meanwhile is refused, in a sentence, and nothing is aborted."""
+    scene = make_scene(3, "s3")
+    scene.configure(execution=ONE_PROCESS)
+    made = sweeper(scene)
+    text = scene.config.read_text("utf-8")
+    scene.config.write_text(text.replace("stale_after: 7d", "stale_after: 2d"), "utf-8")
+    finished = made.sweep()
+
+    assert TargetOutcome.INCOMPLETE is finished.results[0].outcome
+    assert "the worker has another config" in str(finished.results[0].error)
+    assert set() == scene.gone()
+
+
+def test_no_secret_travels(make_scene: MakeScene) -> None:
+    """No task has a key in it, whatever it is about."""
+    # On S3 an upload tells whose key began it, and that travels with it.
+    scene = make_scene(3, "glacier", "qingstor")
+    scene.configure(execution=PROCESSES)
+    kept: list[bytes] = []
+    finished = sweeper(scene, kind=Watched, sent=kept).sweep()
+    sandbox = scene.sandbox
+    whole = b"".join(kept)
+
+    assert 0 == finished.exit_code
+    assert len(kept) >= 6
+    assert scene.config.name.encode() in whole
+    assert sandbox.secret_access_key.encode() not in whole
+    assert sandbox.access_key_id.encode() not in whole
+
+
+def test_a_config_without_a_file(make_scene: MakeScene) -> None:
+    """What came from standard input can be read by nobody else: the sweep says so."""
+    scene = make_scene(1, "s3")
+    scene.configure(execution=PROCESSES)
+    made = sweeper(scene)
+    object.__setattr__(made.settings, "file", None)
+
+    with pytest.raises(ConfigError, match="name a file"):
+        made.sweep()
+
+
+def test_a_container_that_is_too_large(
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is too much for one reply is listed by the sweep itself, and its parts by workers."""
+    scene = make_scene(9, "qingstor")
+    scene.configure(execution=ONE_PROCESS)
+    monkeypatch.setattr(remote, "MOST_LISTED", 5)
+    heard = Heard()
+    finished = sweeper(scene, observers=[heard]).sweep()
+
+    assert (0, 9) == (finished.exit_code, finished.results[0].aborted)
+    assert 11 == finished.results[0].listed
+    scene.assert_convergence()
+
+
+def test_living_uploads_live(make_scene: MakeScene) -> None:
+    """A part that arrives while workers are about to abort saves its upload."""
+    scene = make_scene(4, "s3")
+    scene.configure(execution=ONE_PROCESS)
+    hold = Points(scene, "s3", "before").hold
+    with sweeping(scene) as (_, sweep):
+        saved = hold.wait_until_held()
+        scene.add_part("s3", saved)
+        hold.let_go()
+        finished = sweep.result(PATIENCE)
+    scene.assert_nothing_is_lost()
+
+    assert scene.stale() - {saved} == scene.gone()
+    assert [] == scene.open_intents()
+    assert 0 == finished.exit_code
