@@ -65,10 +65,11 @@ def test_a_key_goes_through_exactly_or_not_at_all(
     goes_through_or_stays(sandbox, HARNESSES[provider], key)
 
 
+@pytest.mark.parametrize("way", ["qingstor-sdk", "s3-sdk"])
 @odd_keys(20)
-def test_boto3_sends_them_as_well(sandbox: Sandbox, key: str) -> None:
-    """The same over the other way to send requests to S3."""
-    goes_through_or_stays(sandbox, EVERY_WAY["s3-sdk"], key)
+def test_the_sdks_send_them_as_well(sandbox: Sandbox, way: str, key: str) -> None:
+    """The same over the other way to send requests."""
+    goes_through_or_stays(sandbox, EVERY_WAY[way], key)
 
 
 def goes_through_or_stays(sandbox: Sandbox, harness: Harness, key: str) -> None:

@@ -11,6 +11,7 @@ from support.harness import (
     BY_ACTIVITY,
     EVERY_WAY,
     HARNESSES,
+    QINGSTOR_WAYS,
     S3_WAYS,
     Ear,
     Harness,
@@ -398,7 +399,7 @@ def test_a_wrong_clock_aborts_nothing(sandbox: Sandbox, harness: Harness) -> Non
     assert (TargetOutcome.CLOCK_SKEW, 0) == (result.outcome, result.aborted)
 
 
-@pytest.mark.parametrize("provider", ["qingstor", *S3_WAYS])
+@pytest.mark.parametrize("provider", [*QINGSTOR_WAYS, *S3_WAYS])
 def test_a_clock_that_jumps_after_the_listing_ages_nothing(
     sandbox: Sandbox, ear: Ear, provider: str
 ) -> None:

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 import trustme
-from support.harness import EVERY_WAY, HARNESSES, REGION, S3_WAYS, Harness, sweeper
+from support.harness import (
+    EVERY_WAY,
+    GLACIER_WAYS,
+    QINGSTOR_WAYS,
+    REGION,
+    S3_WAYS,
+    Harness,
+    sweeper,
+)
 from support.relay import tls_relay
 
 from janitor.model import ContainerResult, TargetOutcome
@@ -57,7 +65,7 @@ def s3(way: Harness, sandbox: Sandbox, **changes: Any) -> S3Options:
     return replace(options, **changes)
 
 
-@pytest.mark.parametrize("provider", ["glacier", *S3_WAYS])
+@pytest.mark.parametrize("provider", [*GLACIER_WAYS, *S3_WAYS])
 def test_a_role_is_assumed(sandbox: Sandbox, provider: str) -> None:
     """With the right external id the role's temporary credentials do the work."""
     harness = EVERY_WAY[provider]
@@ -107,15 +115,19 @@ def test_a_missing_profile_is_forbidden(way: Harness, sandbox: Sandbox) -> None:
     assert "nowhere" in str(result.error)
 
 
+@pytest.mark.parametrize("provider", [*GLACIER_WAYS, *S3_WAYS])
 def test_no_credentials_are_forbidden(
-    way: Harness, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    provider: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without any credentials the target says so, and no request goes out."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    result = swept(sandbox, way, s3(way, sandbox, identity=AwsIdentity()))
+    harness = EVERY_WAY[provider]
+    options = harness.options(sandbox)
+    assert isinstance(options, GlacierOptions | S3Options)
+    result = swept(sandbox, harness, replace(options, identity=AwsIdentity()))
 
     assert TargetOutcome.FORBIDDEN is result.outcome
     assert [] == list(sandbox.journal)
@@ -136,11 +148,13 @@ def test_the_right_owner_and_payer_go_along(way: Harness, sandbox: Sandbox) -> N
     assert (TargetOutcome.COMPLETE, 1) == (result.outcome, result.aborted)
 
 
-def test_another_vault_account_is_refused(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("provider", GLACIER_WAYS)
+def test_another_vault_account_is_refused(sandbox: Sandbox, provider: str) -> None:
     """Vaults of another account than the configured one are not touched."""
-    options = HARNESSES["glacier"].options(sandbox)
+    harness = EVERY_WAY[provider]
+    options = harness.options(sandbox)
     assert isinstance(options, GlacierOptions)
-    result = swept(sandbox, HARNESSES["glacier"], replace(options, account_id="999999999999"))
+    result = swept(sandbox, harness, replace(options, account_id="999999999999"))
 
     assert 0 == result.aborted
     assert result.outcome in {TargetOutcome.FORBIDDEN, TargetOutcome.INCOMPLETE}
@@ -163,8 +177,54 @@ def test_virtual_hosts_and_a_proxy(way: Harness, sandbox: Sandbox) -> None:
     assert (TargetOutcome.COMPLETE, 1) == (result.outcome, result.aborted)
 
 
+@pytest.mark.parametrize("provider", GLACIER_WAYS)
+def test_glacier_through_a_proxy(
+    sandbox: Sandbox, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the config, or one of the environment where the config wants that."""
+    harness = EVERY_WAY[provider]
+    options = harness.options(sandbox)
+    assert isinstance(options, GlacierOptions)
+    away = "http://glacier.example.test"
+    monkeypatch.setenv("HTTP_PROXY", sandbox.glacier_url)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for reach in (
+        Reach(endpoint_url=away, proxy_url=sandbox.glacier_url),
+        Reach(endpoint_url=away, proxy_from_environment=True),
+    ):
+        result = swept(sandbox, harness, replace(options, reach=reach))
+
+        assert (TargetOutcome.COMPLETE, 1) == (result.outcome, result.aborted)
+
+
+@pytest.mark.parametrize("provider", QINGSTOR_WAYS)
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+def test_qingstor_through_a_proxy_of_the_environment(
+    sandbox: Sandbox, provider: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any variable that requests obeys; and none where NO_PROXY says so."""
+    for name in ("HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    # Of which requests knows that it is a name and a port.
+    monkeypatch.setenv(variable.lower(), sandbox.qingstor_url.removeprefix("http://"))
+    harness = EVERY_WAY[provider]
+    options = harness.options(sandbox)
+    reach = Reach(endpoint_url="http://qingstor.test:8080", proxy_from_environment=True)
+    asked = swept(sandbox, harness, replace(options, reach=reach))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv(variable.lower(), "http://127.0.0.1:9")
+    near = replace(options, reach=replace(options.reach, proxy_from_environment=True))
+    passed_by = swept(sandbox, harness, near)
+
+    assert (TargetOutcome.COMPLETE, 1) == (asked.outcome, asked.aborted)
+    assert (TargetOutcome.COMPLETE, 1) == (passed_by.outcome, passed_by.aborted)
+
+
+@pytest.mark.parametrize("provider", QINGSTOR_WAYS)
 @pytest.mark.parametrize("addressing", ["path", "virtual"])
-def test_qingstor_zones_and_styles(sandbox: Sandbox, addressing: Any) -> None:
+def test_qingstor_zones_and_styles(sandbox: Sandbox, addressing: Any, provider: str) -> None:
     """Zone, host, port and both styles of addressing make the right URL and signature."""
     options = QingStorOptions(
         zone="pek3a",
@@ -174,15 +234,17 @@ def test_qingstor_zones_and_styles(sandbox: Sandbox, addressing: Any) -> None:
         protocol="http",
         addressing=addressing,
         reach=Reach(proxy_url=sandbox.qingstor_url),
+        transport=EVERY_WAY[provider].transport,
     )
-    result = swept(sandbox, HARNESSES["qingstor"], options)
+    result = swept(sandbox, EVERY_WAY[provider], options)
 
     assert (TargetOutcome.COMPLETE, 1) == (result.outcome, result.aborted)
 
 
-def test_qingstor_discovery_keeps_to_its_zone(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("provider", QINGSTOR_WAYS)
+def test_qingstor_discovery_keeps_to_its_zone(sandbox: Sandbox, provider: str) -> None:
     """Buckets of other zones are not this target's."""
-    harness = HARNESSES["qingstor"]
+    harness = EVERY_WAY[provider]
     sandbox.qingstor.add_container("bucket-here", region="pek3a")
     sandbox.qingstor.add_container("bucket-there", region="sh1a")
     options = QingStorOptions(
@@ -192,6 +254,7 @@ def test_qingstor_discovery_keeps_to_its_zone(sandbox: Sandbox) -> None:
         port=80,
         protocol="http",
         reach=Reach(proxy_url=sandbox.qingstor_url),
+        transport=harness.transport,
     )
     done = sweeper(sandbox, harness.target(sandbox, "*", options=options)).sweep()
 

@@ -48,7 +48,7 @@ REFUSALS: list[tuple[str, int, str, type[errors.ProviderError]]] = [
 ]
 
 
-ASKED = REFUSALS + [("s3-sdk", *refusal[1:]) for refusal in REFUSALS if refusal[0] == "s3"]
+ASKED = REFUSALS + [(f"{provider}-sdk", *refusal) for provider, *refusal in REFUSALS]
 
 
 @pytest.mark.parametrize("refusal", ASKED, ids=lambda refusal: f"{refusal[0]}-{refusal[2]}")

@@ -11,8 +11,10 @@ import pytest
 from support.harness import (
     BY_ACTIVITY,
     EVERY_WAY,
+    GLACIER_WAYS,
     HARNESSES,
     MIB,
+    QINGSTOR_WAYS,
     S3_WAYS,
     Ear,
     Harness,
@@ -32,7 +34,7 @@ from janitor.targets import Target
 
 WITH_GRACE = replace(BY_ACTIVITY, grace=hours(24))
 BY_AGE_WITH_LEDGER = replace(BY_ACTIVITY, idle_for=None)
-KEYED = ["qingstor", "s3", "s3-sdk"]
+KEYED = [*QINGSTOR_WAYS, *S3_WAYS]
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +160,7 @@ def test_a_part_with_an_old_date_is_life_too(sandbox: Sandbox, sweep: Sweep, pro
 
     def arrive(call: object) -> None:
         looks.append(call)
-        if len(looks) == (3 if provider == "qingstor" else 2):
+        if len(looks) == (3 if harness.provider == "qingstor" else 2):
             store.add_part("container", name, MIB, sandbox.clock.now() - days(7))
 
     sandbox.on(f"{harness.provider}.list_parts", arrive)
@@ -415,7 +417,7 @@ def test_a_store_that_the_config_vouches_for_is_not_asked(sandbox: Sandbox, swee
     assert [] == sandbox.journal.entries("s3.head_object")
 
 
-@pytest.mark.parametrize("provider", ["glacier", *S3_WAYS])
+@pytest.mark.parametrize("provider", [*GLACIER_WAYS, *S3_WAYS])
 def test_credentials_of_another_account_do_nothing(
     sandbox: Sandbox, sweep: Sweep, provider: str
 ) -> None:
@@ -434,7 +436,7 @@ def test_credentials_of_another_account_do_nothing(
     assert [] == sandbox.journal.entries(f"{harness.provider}.list_uploads")
 
 
-@pytest.mark.parametrize("provider", ["glacier", *S3_WAYS])
+@pytest.mark.parametrize("provider", [*GLACIER_WAYS, *S3_WAYS])
 def test_credentials_of_the_expected_account_work(
     sandbox: Sandbox, sweep: Sweep, provider: str
 ) -> None:

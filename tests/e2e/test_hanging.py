@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: 100000\r\n\r\n<"
 CONFIG = """\
 version: 1
@@ -18,14 +20,22 @@ ledger: none
 execution: {{run_timeout: 1s, target_timeout: 1s, connect_timeout: 1s, read_timeout: 1s}}
 targets:
   - name: drip
-    provider: s3
+    {provider}
     endpoint_url: http://127.0.0.1:{port}
-    addressing: path
     access_key_id: id
     secret_access_key: secret
-    buckets: [bucket]
-    transport: sdk
+    transport: {transport}
 """
+PROVIDERS = {
+    "glacier": "provider: glacier\n    region: us-west-2\n    vaults: [vault]",
+    "qingstor": "provider: qingstor\n    buckets: [bucket]",
+    "s3": "provider: s3\n    addressing: path\n    buckets: [bucket]",
+}
+
+
+def config_of(provider: str, transport: str, port: int) -> str:
+    """Write a config with one target."""
+    return CONFIG.format(provider=PROVIDERS[provider], transport=transport, port=port)
 
 
 @contextmanager
@@ -57,11 +67,12 @@ def dripping() -> Iterator[int]:
             accepting.join(10)
 
 
-def test_a_server_that_drips_for_ever_is_given_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_server_that_drips_for_ever_is_given_up(tmp_path: Path, provider: str) -> None:
     """The process ends, says why, and does not look like a success."""
     file = tmp_path / "janitor.yaml"
     with dripping() as port:
-        file.write_text(CONFIG.format(port=port), encoding="utf-8")
+        file.write_text(config_of(provider, "sdk", port), encoding="utf-8")
         done = subprocess.run(  # noqa: S603  # our own program
             [sys.executable, "-m", "janitor", "scan", "-c", file],
             capture_output=True,
@@ -75,12 +86,14 @@ def test_a_server_that_drips_for_ever_is_given_up(tmp_path: Path) -> None:
     assert "sweep.hung" in done.stderr
 
 
-def test_a_server_that_drips_for_ever_ends_a_request_of_our_own_wire(tmp_path: Path) -> None:
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_server_that_drips_for_ever_ends_a_request_of_our_own_wire(
+    tmp_path: Path, provider: str
+) -> None:
     """Then only that target is incomplete, and the process need not be ended."""
     file = tmp_path / "janitor.yaml"
     with dripping() as port:
-        config = CONFIG.format(port=port).replace("transport: sdk", "transport: auto")
-        file.write_text(config, encoding="utf-8")
+        file.write_text(config_of(provider, "auto", port), encoding="utf-8")
         done = subprocess.run(  # noqa: S603  # our own program
             [sys.executable, "-m", "janitor", "scan", "-c", file],
             capture_output=True,
@@ -114,7 +127,7 @@ def test_a_log_that_nobody_reads_does_not_keep_a_hung_sweep_alive(tmp_path: Path
     """Nobody can be told why, but the process ends, and does not look like a success."""
     file = tmp_path / "janitor.yaml"
     with dripping() as port, full_pipe() as log:
-        file.write_text(CONFIG.format(port=port), encoding="utf-8")
+        file.write_text(config_of("s3", "sdk", port), encoding="utf-8")
         done = subprocess.run(  # noqa: S603  # our own program
             [sys.executable, "-m", "janitor", "scan", "-c", file],
             stdout=subprocess.DEVNULL,
