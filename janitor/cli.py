@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import click
 
-from janitor import __version__
+from janitor import __version__, startup
 from janitor.errors import ConfigError, JanitorError
 from janitor.sharding import MOST as MOST_SHARDS
 from janitor.sharding import Shard
@@ -35,6 +35,7 @@ F = TypeVar("F", bound=Callable[..., object])
 def main() -> None:
     """Run the command line and exit; the one place where errors become exit codes."""
     sys.excepthook = _crashed
+    startup.collect_seldom()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import boto3
 import botocore.exceptions
-import botocore.loaders
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
@@ -39,6 +38,7 @@ from janitor.errors import (
     UploadGone,
     WrongIdentity,
 )
+from janitor.providers.aws_models import Models
 from janitor.providers.base import KIND_OF_STATUS, Identity, require, retry_after
 from janitor.targets import AssumeRole, AwsIdentity, Execution, Reach
 
@@ -92,7 +92,7 @@ UNUSABLE_CREDENTIALS = (
 
 # Reading the service models is most of what a session costs, and they never
 # change. Sessions are not safe to be made side by side either.
-_LOADER = botocore.loaders.Loader()
+_LOADER = Models()
 _MAKING = threading.Lock()
 
 
