@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
@@ -30,6 +29,10 @@ BEYOND = 150.0
 # How often lost or late pieces are sent again.
 TRIES = 5
 GLANCE = 0.25
+# How many are hired in all for each worker there may be: something ends them again and again.
+MOST_HIRED = 10
+# How long to wait for another worker when none is left, in seconds: a cluster starts them anew.
+ANOTHER = 30.0
 
 
 class WorkerLost(JanitorError):  # noqa: N818  # says what happened
@@ -117,6 +120,7 @@ class Team:
     _hiring: threading.Lock = field(default_factory=threading.Lock)
     _over: threading.Event = field(default_factory=threading.Event)
     _watch: threading.Thread | None = None
+    _hired: int = 0
 
     def begin(self) -> None:
         """Let workers get ready; raise NoWorkers where not one does."""
@@ -180,18 +184,25 @@ class Team:
                 time.sleep(left)
 
     def _chosen(self) -> _Member:
-        with self._lock:
-            usable = [each for each in self._members if each.hand.alive]
-        if len(usable) < self.terms.workers:
-            self._replace()
-        with self._lock:
-            usable = [each for each in self._members if each.hand.alive]
-            if not usable:
+        """Choose the worker that has fewest pieces; where none is left, wait for another."""
+        give_up = time.monotonic() + ANOTHER
+        while True:
+            if self._count() < self.terms.workers:
+                self._replace()
+            with self._lock:
+                usable = [each for each in self._members if each.hand.alive]
+                if usable:
+                    chosen = min(usable, key=lambda member: member.pieces)
+                    chosen.pieces += 1
+                    return chosen
+            if time.monotonic() >= give_up or self.stop.wait(GLANCE):
                 message = "no worker is left"
                 raise NoWorkers(message)
-            chosen = min(usable, key=lambda member: member.pieces)
-            chosen.pieces += 1
-            return chosen
+
+    def _count(self) -> int:
+        with self._lock:
+            members = list(self._members)
+        return sum(member.hand.alive for member in members)
 
     def _returned(self, member: _Member) -> None:
         with self._lock:
@@ -211,6 +222,7 @@ class Team:
             with self._lock:
                 self._members = [each for each in self._members if each.hand.alive]
                 missing = self.terms.workers - len(self._members)
+            missing = min(missing, MOST_HIRED * self.terms.workers - self._hired)
             if missing > 0 and not self.stop.is_set():
                 with suppress(NoWorkers):  # those that are left do it, or whoever asks is told
                     self._hire(missing)
@@ -218,6 +230,7 @@ class Team:
     def _hire(self, count: int) -> None:
         """Let that many get ready; those that cannot are told of."""
         hands = self.staff.hire(count)
+        self._hired += len(hands)
         greetings = [(hand, hand.greet(self.terms)) for hand in hands]
         objections = [self._welcome(hand, greeting) for hand, greeting in greetings]
         with self._lock:
@@ -256,15 +269,10 @@ class Team:
                     telling.start()
                 return
 
-    def workers(self) -> Iterable[str]:
-        """Name the workers that are there."""
-        with self._lock:
-            return [member.hand.name for member in self._members]
-
     @property
     def ahead(self) -> int:
         """How many pieces of one target may be under way: a few for each worker."""
-        return 2 * max(1, Counter(member.hand.alive for member in self._members)[True])
+        return 2 * max(1, self._count())
 
 
 def _awaited(sent: Sent) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,3 +28,12 @@ def make_scene(tmp_path: Path) -> Iterator[MakeScene]:
             return made
 
         yield make
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """Give a port of loopback at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -73,10 +73,10 @@ def sweeping(scene: Scene, **more: Any) -> Iterator[tuple[Sweeper, Future[SweepF
             made.stop.set()
 
 
-def children() -> set[int]:
-    """Give the process ids of this process's own workers."""
+def children(parent: int | None = None) -> set[int]:
+    """Give the process ids of a process's own workers, of this one's by default."""
     found: set[int] = set()
-    for task in Path("/proc/self/task").iterdir():
+    for task in Path(f"/proc/{parent or 'self'}/task").iterdir():
         for pid in map(int, (task / "children").read_text("ascii").split()):
             if MADE_BY_PYTHON in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.add(pid)

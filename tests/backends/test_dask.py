@@ -1,0 +1,174 @@
+"""Workers of a Dask cluster: the right aborts, each once, also when a worker is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trustme
+from distributed import Client, LocalCluster, Security
+from support.child_scene import PROVIDERS, Scene
+from support.workers import (
+    PATIENCE,
+    SHORT_LEASES,
+    Heard,
+    Points,
+    sweeper,
+    sweeping,
+)
+
+from janitor.backends import dask as dask_backend
+from janitor.backends.dask import ClusterUnusable, DaskStaff
+from janitor.observe.events import WorkersNoticed
+from janitor.targets import Dask
+
+MakeScene = Callable[..., Scene]
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Running:
+    """A cluster of two processes, and how to reach it."""
+
+    cluster: LocalCluster
+    scheduler: str
+
+    @property
+    def execution(self) -> str:
+        """Say it in a config."""
+        dask = f'{{scheduler: "{self.scheduler}"}}'
+        return f"{{concurrency: 16, backend: dask, dask: {dask}}}"
+
+    def pids(self) -> dict[str, int]:
+        """Give the process id of each worker."""
+        with Client(self.scheduler, set_as_default=False) as client:
+            found: dict[str, int] = client.run(os.getpid)
+        return found
+
+
+@contextmanager
+def running(**more: object) -> Iterator[Running]:
+    """Run a cluster on loopback, whose workers are processes."""
+    with LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=":0",  # None is a port of its own choice, which may be taken
+        silence_logs=False,
+        **more,
+    ) as cluster:
+        yield Running(cluster, cluster.scheduler_address)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Running]:
+    """Run a cluster for all tests here; its nannies replace what is killed."""
+    with running(host="127.0.0.1") as made:
+        yield made
+
+
+def test_all_providers(make_scene: MakeScene, cluster: Running) -> None:
+    """Exactly what is stale goes, once; workers with one thread each are enough."""
+    scene = make_scene(20)
+    scene.configure(execution=cluster.execution)
+    finished = sweeper(scene).sweep()
+    done = {result.where.target: (result.listed, result.aborted) for result in finished.results}
+
+    assert 0 == finished.exit_code
+    assert dict.fromkeys(PROVIDERS, (22, 20)) == done
+    scene.assert_convergence()
+
+
+@pytest.mark.parametrize("point", Points.NAMES)
+def test_a_worker_is_killed(make_scene: MakeScene, cluster: Running, point: str) -> None:
+    """All workers are killed while one is in the middle: the same run finishes, each once."""
+    scene = make_scene(4)
+    scene.configure(execution=cluster.execution, leader_election=SHORT_LEASES)
+    heard = Heard()
+    hold = Points(scene, "s3", point).hold
+    with sweeping(scene, observers=[heard]) as (_, sweep):
+        hold.wait_until_held()
+        for pid in cluster.pids().values():
+            os.kill(pid, signal.SIGKILL)
+        hold.let_go()
+        finished = sweep.result(PATIENCE)
+
+    assert 0 == finished.exit_code
+    assert heard.of(WorkersNoticed)
+    scene.assert_convergence()
+
+
+def test_a_stop_in_the_middle(make_scene: MakeScene, cluster: Running) -> None:
+    """Workers hear of a stop at once, although all of their threads are busy."""
+    scene = make_scene(40, "s3")
+    scene.configure(execution=cluster.execution.replace("16", "3"))
+    hold = Points(scene, "s3", "sent").hold
+    with sweeping(scene) as (stopped, sweep):
+        hold.wait_until_held()
+        stopped.stop.set()
+        hold.let_go()
+        finished = sweep.result(PATIENCE)
+    scene.assert_nothing_is_lost()
+
+    assert INTERRUPTED == finished.exit_code
+    assert len(scene.gone()) == finished.results[0].aborted == len(scene.aborted())
+    assert 0 < len(scene.gone()) < 40
+    assert [] == scene.open_intents()
+
+
+def test_tls(make_scene: MakeScene, tmp_path: Path) -> None:
+    """Scheduler, workers and sweep prove to each other who they are; a stranger gets nowhere."""
+    ours, others = tmp_path / "ours", tmp_path / "others"
+    files, strange = certificates(ours), certificates(others)
+    security = Security(
+        tls_ca_file=files["ca_file"],
+        **{f"tls_{role}_cert": files["cert_file"] for role in ("client", "scheduler", "worker")},
+        **{f"tls_{role}_key": files["key_file"] for role in ("client", "scheduler", "worker")},
+        require_encryption=True,
+    )
+    scene = make_scene(3, "s3")
+    with running(host="tls://127.0.0.1", security=security) as made:
+        dask = f'{{scheduler: "{made.scheduler}", ' + ", ".join(
+            f"{name}: {path}" for name, path in files.items()
+        )
+        scene.configure(execution=f"{{concurrency: 16, backend: dask, dask: {dask}}}}}")
+        finished = sweeper(scene).sweep()
+        with pytest.raises(ClusterUnusable, match="cannot be reached"):
+            DaskStaff(Dask(made.scheduler, **strange)).count()
+
+    assert made.scheduler.startswith("tls://")
+    assert 0 == finished.exit_code
+    scene.assert_convergence()
+
+
+def certificates(folder: Path) -> dict[str, str]:
+    """Make an authority, and a certificate of it."""
+    folder.mkdir()
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1", "localhost")
+    files = {name: str(folder / f"{name}.pem") for name in ("ca_file", "cert_file", "key_file")}
+    authority.cert_pem.write_to_path(files["ca_file"])
+    issued.private_key_pem.write_to_path(files["key_file"])
+    for blob in issued.cert_chain_pems:
+        blob.write_to_path(files["cert_file"], append=True)
+    return files
+
+
+def test_nobody_listens(
+    make_scene: MakeScene, unused_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler that is not there: the sweep says so, and nothing was done."""
+    scene = make_scene(1, "s3")
+    dask = f'{{scheduler: "tcp://127.0.0.1:{unused_port}"}}'
+    scene.configure(execution=f"{{concurrency: 16, backend: dask, dask: {dask}}}")
+    monkeypatch.setattr(dask_backend, "PATIENCE", 1.0)
+    made = sweeper(scene)
+
+    with pytest.raises(ClusterUnusable, match=f"127.0.0.1:{unused_port} cannot be reached"):
+        made.sweep()
+    assert set() == scene.gone()

@@ -1,0 +1,54 @@
+"""The sweep itself is killed: its workers end with it, and the next run finishes, each once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.child_handle import Child, nursery
+from support.child_scene import HANDLED, SENT, Scene, holding
+from support.workers import ONE_PROCESS, PATIENCE, children
+
+MakeScene = Callable[..., Scene]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nursery() -> Iterator[None]:
+    """Have the server that forks the children."""
+    with nursery():
+        yield
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, although nobody may have asked for its exit code."""
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.mark.parametrize("where", [SENT, HANDLED])
+def test_killed_with_an_abort_on_the_wire(make_scene: MakeScene, where: str) -> None:
+    """Nothing more is aborted by workers of a sweep that is gone, and nothing is lost."""
+    scene = make_scene(5, "s3")
+    scene.configure(execution=ONE_PROCESS)
+    with holding(scene, "s3", where, 2) as hold, Child(scene.orders()) as child:
+        hold.wait_until_held()
+        (worker,) = children(child.pid)
+        child.send(signal.SIGKILL)
+        ended = child.end()
+        begun = time.monotonic()
+        while not is_gone(worker):
+            assert time.monotonic() - begun < PATIENCE, "the worker goes on"
+            os.sched_yield()
+        hold.let_go()
+        scene.journal.wait_for("s3.abort", 2)
+    scene.assert_nothing_is_lost()
+    finished = scene.sweep()
+
+    assert (-signal.SIGKILL, 0) == (ended, finished.exit_code)
+    scene.assert_convergence()
