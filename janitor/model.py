@@ -156,7 +156,8 @@ class Part:
 
     def __post_init__(self) -> None:
         """Bring its time into UTC."""
-        object.__setattr__(self, "modified", _in_utc("modified", self.modified))
+        if self.modified is not None and self.modified.tzinfo is not UTC:
+            object.__setattr__(self, "modified", _in_utc("modified", self.modified))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,8 @@ class Activity:
 
     def __post_init__(self) -> None:
         """Bring its time into UTC."""
-        object.__setattr__(self, "last_part", _in_utc("last_part", self.last_part))
+        if self.last_part is not None and self.last_part.tzinfo is not UTC:
+            object.__setattr__(self, "last_part", _in_utc("last_part", self.last_part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +205,8 @@ class Decision:
         """The newest sign of life that we know of."""
         if self.activity is None or not self.activity.known:
             return None
-        times = [t for t in (self.upload.initiated, self.activity.last_part) if t is not None]
-        return max(times, default=None)
+        begun, last = self.upload.initiated, self.activity.last_part
+        return max(begun, last) if begun is not None and last is not None else begun or last
 
 
 @dataclass(frozen=True, slots=True)

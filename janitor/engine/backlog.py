@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from tempfile import SpooledTemporaryFile
 from typing import Any, Self
@@ -31,6 +32,8 @@ _CHUNK = 500
 _ORDER = "initiated, target, provider, container, key, upload_id"
 _LARGEST = 2**63 - 1
 _LENGTH = struct.Struct("<I")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class BacklogFailed(JanitorError):  # noqa: N818  # says what happened
@@ -130,9 +133,10 @@ class Backlog:
 
     def add(self, candidates: Sequence[Candidate]) -> None:
         """Add what is stale."""
+        places: dict[ContainerRef, Sequence[bytes]] = {}
         rows = [
             (
-                *_sortable(c.decision),
+                *_sortable(c.decision, places),
                 _storable(whole_size(c.decision)),
                 marshal.dumps(pack_candidate(c)),
             )
@@ -171,9 +175,11 @@ class Backlog:
         self, *, but: Collection[str] = (), only: Collection[str] | None = None, skip: int = 0
     ) -> Iterator[Candidate]:
         """Give all but the first, the oldest first, of all targets but these, or of these only."""
-        for row in self._rows("target, provider, container, body", but, only, skip):
-            target, provider, container, body = row
-            where = ContainerRef(_text(target), _text(provider), _text(container))
+        places: dict[tuple[bytes, ...], ContainerRef] = {}
+        for *place, body in self._rows("target, provider, container, body", but, only, skip):
+            where = places.get(tuple(place))
+            if where is None:
+                where = places[tuple(place)] = ContainerRef(*map(_text, place))
             packed = marshal.loads(body)  # noqa: S302  # we wrote it, into a file without a name
             yield unpack_candidate(where, packed)
 
@@ -203,11 +209,17 @@ def _names(word: str, names: Collection[str]) -> str:
     return f"target {word} ({','.join('?' * len(names))})"
 
 
-def _sortable(decision: Decision) -> tuple[str, bytes, bytes, bytes, bytes, bytes]:
-    """Give what sorts in SQLite as `oldest_first` does here: UTF-8 sorts by code points."""
+def _sortable(
+    decision: Decision, places: dict[ContainerRef, Sequence[bytes]]
+) -> tuple[int | bytes, ...]:
+    """Give what sorts in SQLite as `oldest_first` does here: UTF-8 sorts by code points.
+
+    `places` keeps what is the same for all uploads of a container.
+    """
     initiated, *names = oldest_first(decision)
-    target, provider, container, key, upload_id = map(_bytes, names)
-    return initiated.isoformat(timespec="microseconds"), target, provider, container, key, upload_id
+    where = decision.upload.where
+    place = places.get(where) or places.setdefault(where, list(map(_bytes, names[:-2])))
+    return (initiated - _EPOCH) // _MICROSECOND, *place, _bytes(names[-2]), _bytes(names[-1])
 
 
 def _bytes(text: str) -> bytes:

@@ -14,6 +14,9 @@ from janitor.model import Activity, ContainerRef, Decision, Reason, Upload, Verd
 
 Packed: TypeAlias = tuple[Any, ...]
 
+# To ask an enum for a member, or a member for its value, takes as long as all the rest.
+_VERDICTS = {str(verdict): verdict for verdict in Verdict}
+_REASONS = {str(reason): reason for reason in Reason}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -50,8 +53,8 @@ def pack_candidate(candidate: Candidate) -> Packed:
     decision, mark = candidate.decision, candidate.mark
     return (
         pack_upload(decision.upload),
-        decision.verdict.value,
-        decision.reason.value,
+        str(decision.verdict),
+        str(decision.reason),
         decision.rule,
         _instant(decision.eligible_at),
         None if decision.activity is None else _pack_activity(decision.activity),
@@ -64,8 +67,8 @@ def unpack_candidate(where: ContainerRef, packed: Packed) -> Candidate:
     upload, verdict, reason, rule, eligible_at, activity, mark = packed
     decision = Decision(
         unpack_upload(where, upload),
-        Verdict(verdict),
-        Reason(reason),
+        _VERDICTS[verdict],
+        _REASONS[reason],
         rule,
         _moment(eligible_at),
         None if activity is None else _unpack_activity(activity),

@@ -83,10 +83,12 @@ class LogObserver:
 
     def __init__(self) -> None:
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger("janitor.sweep")
+        self._hears_all = True
 
     def hears(self, kind: type[Event]) -> bool:
         """Whether events of a kind can be worth a line at the level that the log has now."""
-        return kind not in _DEBUG_ONLY or self._log.is_enabled_for(logging.DEBUG)
+        self._hears_all = self._log.is_enabled_for(logging.DEBUG)
+        return kind not in _DEBUG_ONLY or self._hears_all
 
     def __call__(self, event: Event) -> None:
         """Write what is worth a line."""
@@ -178,6 +180,9 @@ class LogObserver:
             return
         else:
             level, name = logging.DEBUG, "upload.kept"
+        # To ask the log takes a while, and there may be millions.
+        if level == logging.DEBUG and not self._hears_all:
+            return
         if not self._log.is_enabled_for(level):
             return
         facts: dict[str, Any] = {

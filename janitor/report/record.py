@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from types import TracebackType
 from typing import Self, cast
 
@@ -17,13 +16,11 @@ from janitor.observe.events import (
     TargetOpened,
     UploadFinished,
 )
-from janitor.report.rows import Report, UploadRow, container_row, sweep_row, upload_row
+from janitor.report.lines import Lines
+from janitor.report.rows import Report, UploadRow, container_row, sweep_row
 from janitor.report.spool import Spool
 
 MEMORY = 4 * 1024 * 1024
-
-# As `json.dumps` writes it, because reports take the lines as they are.
-_encode = json.JSONEncoder(check_circular=False).encode
 
 
 class Recorder:
@@ -36,7 +33,7 @@ class Recorder:
 
     def __init__(self, memory: int = MEMORY) -> None:
         self._spool = Spool(memory)
-        self._started_at: datetime | None = None
+        self._lines = Lines()
         self._finished: SweepFinished | None = None
         self._transports: dict[str, str] = {}
 
@@ -50,7 +47,7 @@ class Recorder:
             case UploadFinished(result):
                 self._record(result)
             case SweepStarted():
-                self._started_at = event.at
+                self._lines = Lines(event.at)
             case TargetOpened():
                 self._transports[event.target] = event.transport
             case SweepFinished():
@@ -99,13 +96,13 @@ class Recorder:
             sweep_row(self._finished, self.lost),
             [container_row(r, self._transports.get(r.where.target)) for r in targets],
             self.uploads,
-            self._lines,
+            self._as_json,
         )
 
-    def _lines(self) -> Iterator[str]:
+    def _as_json(self) -> Iterator[str]:
         for line in self._spool.lines():
             yield line[:-1].decode("ascii")
 
     def _record(self, result: UploadResult) -> None:
-        row = upload_row(result, self._started_at)
-        self._spool.add(result.decision.upload.where, _encode(row).encode("ascii") + b"\n")
+        line = self._lines.line(result) + "\n"
+        self._spool.add(result.decision.upload.where, line.encode("ascii"))

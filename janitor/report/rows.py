@@ -117,8 +117,8 @@ def sweep_row(finished: SweepFinished, uploads_lost: int = 0) -> SweepRow:
         schema_version=SCHEMA_VERSION,
         run_id=finished.run_id,
         mode=finished.mode,
-        started_at=_utc(finished.started_at),
-        finished_at=_utc(finished.finished_at),
+        started_at=utc(finished.started_at),
+        finished_at=utc(finished.finished_at),
         complete=finished.exit_code == 0,
         exit_code=finished.exit_code,
     )
@@ -167,7 +167,7 @@ def upload_row(result: UploadResult, started_at: datetime | None) -> UploadRow:
         key=upload.key,
         upload_id=upload.upload_id,
         initiated=_utc_or_none(upload.initiated),
-        age_seconds=_age(upload.initiated, started_at),
+        age_seconds=age_of(upload.initiated, started_at),
         last_activity=_utc_or_none(decision.last_activity),
         bytes=whole.size if whole is not None else None,
         parts=whole.parts if whole is not None else None,
@@ -187,17 +187,29 @@ def upload_row(result: UploadResult, started_at: datetime | None) -> UploadRow:
     return row
 
 
-def _age(initiated: datetime | None, started_at: datetime | None) -> int | None:
+def age_of(initiated: datetime | None, started_at: datetime | None) -> int | None:
+    """Give how old an upload was when the sweep began, in whole seconds."""
     if initiated is None or started_at is None:
         return None
     return (started_at - initiated) // timedelta(seconds=1)
 
 
 def _utc_or_none(moment: datetime | None) -> str | None:
-    return None if moment is None else _utc(moment)
+    return None if moment is None else utc(moment)
 
 
-def _utc(moment: datetime) -> str:
-    # isoformat cuts, and does not round: no time is ever shown later than it was.
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-    return text.removesuffix("+00:00") + "Z"
+def utc(moment: datetime) -> str:
+    """Write an instant; nothing in a report has it in another zone."""
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    # `isoformat` takes twice as long. Cut, and not rounded: no time is ever shown later
+    # than it was.
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" % (  # noqa: UP031  # five times as quick
+        moment.year,
+        moment.month,
+        moment.day,
+        moment.hour,
+        moment.minute,
+        moment.second,
+        moment.microsecond // 1000,
+    )
