@@ -26,6 +26,8 @@ MARKERS = {
     "reply": 2,
     "result": 2,
 }
+# Where it matters what sends the requests.
+BY_SDK = ["intent", "send", SENT, HANDLED, "reply"]
 
 MakeScene = Callable[..., Scene]
 
@@ -91,7 +93,20 @@ def assert_budget_covers(scene: Scene) -> None:
 @pytest.mark.parametrize("marker", MARKERS)
 def test_killed_at_any_point(marked: MakeScene, marker: str, provider: str) -> None:
     """After SIGKILL nothing is unrecorded, and the next run finishes what is left, once."""
+    dies_and_recovers(marked(provider), provider, marker)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("marker", BY_SDK)
+def test_killed_while_an_sdk_asks(marked: MakeScene, marker: str, provider: str) -> None:
+    """The same over boto3 and qingstor-sdk, from the first intent to the last reply."""
     scene = marked(provider)
+    scene.configure(transport="sdk")
+    dies_and_recovers(scene, provider, marker)
+
+
+def dies_and_recovers(scene: Scene, provider: str, marker: str) -> None:
+    """Kill a child at a marker, and let the next run finish what is left."""
     with child_at(scene, provider, marker, MARKERS[marker]) as (child, held):
         held.wait_until_held()
         child.send(KILL)

@@ -59,7 +59,8 @@ _TARGETS = {
 _EVERY = """
     page_size: 2
     access_key_id: {sandbox.access_key_id}
-    secret_access_key: {sandbox.secret_access_key}"""
+    secret_access_key: {sandbox.secret_access_key}
+    transport: {transport}"""
 
 
 class WatchedJournal(Journal):
@@ -146,8 +147,8 @@ class Scene:
             population.harness.store(sandbox).add_object(CONTAINER, "precious", b"finished")
             sandbox.on(f"{name}.abort", self._witness)
 
-    def configure(self, **sections: str) -> None:
-        """Write the config, with other sections if wanted."""
+    def configure(self, transport: str = "auto", **sections: str) -> None:
+        """Write the config, with another transport or other sections if wanted."""
         text = {
             "version": "1",
             "mode": "enforce",
@@ -157,7 +158,7 @@ class Scene:
         } | sections
         head = "\n".join(f"{name}: {value}" for name, value in text.items())
         targets = "".join(_TARGETS[name] + _EVERY for name in self.populations)
-        told = targets.format(sandbox=self.sandbox)
+        told = targets.format(sandbox=self.sandbox, transport=transport)
         self.config.write_text(f"{head}\ntargets:{told}\n", "utf-8")
 
     def orders(self, **more: Any) -> Orders:
