@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 # Rows of one statement. Few different numbers, so that the drivers have each statement ready.
-_TOGETHER = (256, 32, 8, 1)
+_TOGETHER = (256, 80, 32, 8, 1)
 # What every SQLite takes in one statement.
 _MOST_VALUES = 999
 

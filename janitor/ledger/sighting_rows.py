@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from janitor.ledger import plain
 from janitor.ledger.marks import Mark
 
-_KEPT = ("identity", *Mark._fields, "checksum")
+_KEPT = ("container", "identity", *Mark._fields, "checksum")
 # All that changes when an upload is seen again and is what it was.
 _AGAIN = ("last_seen", "size", "checksum")
 _CHANGED = (*Mark._fields, "checksum")
@@ -19,7 +19,7 @@ _CHANGED = (*Mark._fields, "checksum")
 _BYTES = frozenset({"identity", "fingerprint"})
 
 # In the order that `read` understands.
-COLUMNS = ("id", *_KEPT)
+COLUMNS = ("id", "identity", *Mark._fields, "checksum")
 _FIND = f"SELECT {', '.join(COLUMNS)} FROM janitor_sightings WHERE container = ? AND identity"  # noqa: S608  # constants
 # Those of one listing are neighbours in most cases, and SQLite is three times as fast when it may
 # go from row to row instead of looking each one up. The plus forbids it another way.
@@ -91,12 +91,12 @@ def store(connection: Connection, container: int, marks: Mapping[bytes, Mark], k
         checksum = mark.checksum(container, name)
         before = kept.marks.get(name)
         if before is None:
-            new.append((name, *mark, checksum))
+            new.append((container, name, *mark, checksum))
         elif _is_same(mark, before):
             again.append((mark.last_seen, mark.size, checksum, kept.rows[name]))
         else:
             changed.append((*mark, checksum, kept.rows[name]))
-    _add(connection, container, new)
+    _add(connection, new)
     _update(connection, _AGAIN, again)
     _update(connection, _CHANGED, changed)
 
@@ -110,13 +110,12 @@ def _is_same(mark: Mark, before: Mark) -> bool:
     )
 
 
-def _add(connection: Connection, container: int, rows: Sequence[tuple[Any, ...]]) -> None:
-    into = f"INSERT INTO janitor_sightings (container, {', '.join(_KEPT)})"
+def _add(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    into = f"janitor_sightings ({', '.join(_KEPT)})"
     if connection.dialect.name == "sqlite":
-        values = ", ".join("?" * len(_KEPT))
-        plain.write(connection, f"{into} VALUES ({container:d}, {values})", rows)
+        plain.insert(connection, into, rows)
     else:
-        _write_arrays(connection, f"{into} SELECT {container:d}, new.* FROM", _KEPT, rows)
+        _write_arrays(connection, f"INSERT INTO {into} SELECT new.* FROM", _KEPT, rows)
 
 
 def _update(connection: Connection, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:

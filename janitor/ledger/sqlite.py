@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, insert, update
+from sqlalchemy import Connection, Engine, create_engine, insert, inspect, update
 from sqlalchemy.pool import NullPool, StaticPool
 
 from janitor.ledger import chain, files, schema
@@ -32,6 +32,13 @@ _SETTINGS = (
     "wal_autocheckpoint = 4096",
 )
 
+# A larger ledger is not read to its end each time that it is opened (bytes).
+_LARGE = 32 * 1024 * 1024
+# What grows with the uploads and the runs.
+_GROWING = frozenset(
+    table.name for table in (schema.journal, schema.open_intents, schema.scans, schema.sightings)
+)
+
 
 def open_sqlite(place: SqlitePlace, patience: timedelta, *, read_only: bool) -> Session:
     """Open a ledger, or make a new one; refuse one that is damaged or of another version."""
@@ -47,14 +54,18 @@ def open_sqlite(place: SqlitePlace, patience: timedelta, *, read_only: bool) -> 
 
 
 def examine(place: SqlitePlace, patience: timedelta, *, thorough: bool = False) -> str:
-    """Check that the file is a healthy ledger, changing nothing; give its version."""
+    """Check that the file is a healthy ledger, changing nothing; give its version.
+
+    Of a large one that is not `thorough`, only what stays small is read:
+    every page of the others shows its damage when it is used, their rows are
+    summed up or chained, and whoever opens looks at the last of them.
+    """
     engine = reading_engine(place, patience)
     with translated(place), engine.connect() as connection:
         application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
         if application != schema.APPLICATION_ID:
             raise trouble(place, "is another program's database: check the path")
-        check = "integrity_check" if thorough else "quick_check"
-        findings = connection.exec_driver_sql(f"PRAGMA {check}(3)").scalars().all()
+        findings = _findings(connection, thorough=thorough)
         if thorough:
             orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
             findings = [*findings, *(f"orphan in {row[0]}" for row in orphans[:3])]
@@ -67,13 +78,34 @@ def examine(place: SqlitePlace, patience: timedelta, *, thorough: bool = False) 
     return version
 
 
+def _findings(connection: Connection, *, thorough: bool) -> list[str]:
+    """Give what SQLite finds wrong, up to three of a kind, and "ok" if that is nothing."""
+    if thorough:
+        checks = ["integrity_check(3)"]
+    elif _size(connection) <= _LARGE:
+        checks = ["quick_check(3)"]
+    else:
+        small = inspect(connection).get_table_names()
+        checks = [f"quick_check('{name}')" for name in small if name not in _GROWING]
+    found = [connection.exec_driver_sql(f"PRAGMA {check}").scalars().all() for check in checks]
+    return sorted({str(finding) for findings in found for finding in findings})
+
+
+def _size(connection: Connection) -> int:
+    pages, each = (
+        int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+        for name in ("page_count", "page_size")
+    )
+    return pages * each
+
+
 def upgrade_sqlite(place: SqlitePlace, patience: timedelta) -> str | None:
     """Bring a ledger to the latest version, all steps or none; give the version before."""
     with translated(place):
         if not files.exists(place):
             files.create(place, _fill)
             return None
-        before = examine(place, patience)
+        before = examine(place, patience, thorough=True)
         if before not in schema.VERSIONS:
             refuse_other_versions(before, place)
         engine = _engine(place.path, "rw", patience)

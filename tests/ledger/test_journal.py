@@ -253,3 +253,12 @@ def test_many_threads_write_one_chain(begun: Ledger) -> None:
     assert 160 == begun.head().count
     assert [] == begun.audit()
     assert [] == begun.open_intents()
+
+
+def test_a_number_that_no_column_holds_is_refused(begun: Ledger) -> None:
+    """Before it is among others, whom it would take with it."""
+    with pytest.raises(LedgerError, match="too large a number"):
+        begun.intend("run-1", NOW, decision_of(size=2**63))
+    begun.intend("run-1", NOW, decision_of(size=2**63 - 1))
+
+    assert 1 == begun.head().count

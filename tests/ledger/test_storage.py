@@ -17,6 +17,7 @@ from support.ledger_child import child, rest
 from support.ledger_samples import DAY, HOUR, LAKE, NOW, decision_of, header_of, seen_of
 
 from janitor.ledger import Ledger, LedgerError, check, open_ledger
+from janitor.ledger import sqlite as sqlite_ledger
 from janitor.ledger.types import Beginning
 
 NO_PATIENCE = timedelta(0)
@@ -52,6 +53,16 @@ def shared() -> Iterator[Path]:
 
 def _url(path: Path) -> str:
     return f"sqlite:///{path}"
+
+
+def _damage(path: Path, table: str) -> None:
+    """Write nonsense over the first page of a table."""
+    with closing(sqlite3.connect(path)) as raw:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (page,) = raw.execute(query, [table]).fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
 
 
 def _refusal(path: Path) -> str:
@@ -196,6 +207,34 @@ def test_random_damage_is_found_or_harmless(filled: Path, tmp_path: Path) -> Non
 
         assert state in (None, whole)
     assert found > 15
+
+
+def test_a_large_ledger_is_not_read_to_its_end_when_it_is_opened(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who uses what is damaged there is told, and so is who checks; it never passes for nothing."""
+    _damage(filled, "janitor_sightings")
+    refused = _refusal(filled)
+    monkeypatch.setattr(sqlite_ledger, "_LARGE", 0)
+    with (
+        open_ledger(_url(filled)) as ledger,
+        pytest.raises(LedgerError, match="is damaged: restore it from a backup"),
+    ):
+        ledger.sight(LAKE, "run-1", NOW, [seen_of(f"id-{n}") for n in range(300)])
+
+    assert "is damaged: restore it from a backup" in refused
+    assert ["is damaged" in problem for problem in check(_url(filled))] == [True]
+
+
+@pytest.mark.parametrize("table", ["janitor_runs", "janitor_targets", "janitor_clock"])
+def test_a_large_ledger_with_damage_in_a_small_table_is_refused(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """Those are read in any case."""
+    _damage(filled, table)
+    monkeypatch.setattr(sqlite_ledger, "_LARGE", 0)
+
+    assert "is damaged: restore it from a backup" in _refusal(filled)
 
 
 def test_damage_in_mid_run_is_an_error(filled: Path) -> None:
