@@ -8,7 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from janitor.engine.crew import Lane, Work
+from janitor.engine.lane import Lane, Work
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from janitor import fibers
 from janitor.engine.flow import LONGEST_RETRY_AFTER, Flow
 from janitor.engine.slots import Ticket
 from janitor.errors import DeadlineExceeded, Incomplete, Interrupted, ProviderError, Transient
@@ -197,9 +198,9 @@ class Caller:
         if seconds > 0:
             allowed = min(seconds, max(0.0, deadline.left()))
             if finish and self.stop.is_set():
-                time.sleep(allowed)
+                fibers.sleep(allowed)
             else:
-                self.stop.wait(allowed)
+                fibers.pause(allowed, self.stop)
         self._check(deadline, finish=finish)
 
     def _check(self, deadline: Deadline, *, finish: bool) -> None:

@@ -1,5 +1,8 @@
 """The threads of a run: each target has its own, as many as its window can use and no more.
 
+A target whose requests park a fiber needs none: its jobs run in fibers of the one thread of a
+hub.
+
 A thread is begun when there is a job for it and the others are busy, rests
 when too many wait for their turn at the endpoint, and ends when it has rested
 for long or the crew is dismissed. So a target that hangs keeps its own threads
@@ -11,12 +14,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Self
 
+from janitor import fibers
+from janitor.engine.fiber_lane import FiberLane
 from janitor.engine.flow import Flow
+from janitor.engine.lane import Lane, Work
 from janitor.engine.slots import Endpoint
 from janitor.model import ContainerRef
 from janitor.targets import Execution
@@ -32,68 +37,26 @@ REST = 30.0
 # What a thread may need of the stack. Below 2 MiB, or huge pages can make all of it real.
 STACK = 1 << 20
 
-P = ParamSpec("P")
-T = TypeVar("T")
 _STARTING = threading.Lock()
 
 
-class Job(Protocol):
-    """What a thread does; must not raise."""
-
-    def __call__(self, item: Any, /) -> None:
-        """Do it with one of the items that are in the queue."""
-
-
-class Work:
-    """Items in the order in which they are to be begun, and what is to be done with each."""
-
-    __slots__ = ("do", "items")
-
-    def __init__(self, do: Job) -> None:
-        self.do = do
-        self.items: deque[Any] = deque()
-
-
-class Lane(Executor):
+class ThreadLane(Lane):
     """The threads of one target for one kind of work; `most` at once.
 
     Works that are there at the same time take turns, item by item.
     """
 
     def __init__(self, crew: Crew, endpoint: Endpoint, kind: str, most: int) -> None:
+        super().__init__(crew.flow, endpoint)
         self._crew = crew
-        self._flow = crew.flow
-        self._endpoint = endpoint
         self._name = f"{kind}-{endpoint.name}"
         self._most = most
         self._lock = threading.Lock()
         self._works: deque[Work] = deque()
-        self._errands = Work(_run_errand)
         self._resting: list[threading.Lock] = []
         self._threads: set[threading.Thread] = set()
         self._grown_at = 0.0
         self._dismissed = False
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Whose lane it is."""
-        return self._endpoint
-
-    def submit(
-        self, function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs
-    ) -> Future[T]:
-        """Run a function in one of the threads."""
-        future: Future[T] = Future()
-        self.feed(self._errands, [(future, function, arguments, named)])
-        return future
-
-    def arrive(self) -> None:
-        """Say that there is work for the target, so that something is kept for it."""
-        self._flow.arrive(self._endpoint)
-
-    def depart(self) -> None:
-        """Say that it is done."""
-        self._flow.depart(self._endpoint)
 
     def feed(self, work: Work, items: Sequence[Any]) -> None:
         """Add items to a work; RuntimeError where there is no thread and none can be begun."""
@@ -125,8 +88,7 @@ class Lane(Executor):
         with self._lock:
             self._dismissed = True
             if cancel_futures:
-                for future, *_ in self._errands.items:
-                    future.cancel()
+                self.cancel_errands()
             for rest in self._resting:
                 rest.release()
             self._resting.clear()
@@ -215,18 +177,6 @@ class Lane(Executor):
         return busy > 1 and self._endpoint.queue > 2 * SPARE
 
 
-def _run_errand(errand: tuple[Future[Any], Callable[..., Any], Any, Any]) -> None:
-    future, function, arguments, named = errand
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = function(*arguments, **named)
-    except BaseException as error:  # noqa: BLE001  # whoever waits for it is told
-        future.set_exception(error)
-    else:
-        future.set_result(result)
-
-
 class Crew:
     """All lanes of a run.
 
@@ -243,6 +193,8 @@ class Crew:
         self._threads = 0
         self._lock = threading.Lock()
         self._lanes: dict[tuple[str, str], Lane] = {}
+        self._hub = fibers.Hub()
+        self._parking: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -259,9 +211,15 @@ class Crew:
             lane.shutdown(wait=False)
         for lane in lanes:
             lane.shutdown()
+        self._hub.close()
+
+    def let_park(self, target: str) -> None:
+        """Note that the requests of a target park a fiber, and block nobody."""
+        if fibers.AVAILABLE:
+            self._parking.add(target)
 
     def requests(self, where: ContainerRef) -> Lane:
-        """Give the threads that make a target's requests, one upload at a time."""
+        """Give what makes a target's requests, one upload at a time."""
         return self._lane(where, "request", self._requests)
 
     def listings(self, where: ContainerRef) -> Lane:
@@ -273,8 +231,14 @@ class Crew:
         with self._lock:
             key = (kind, where.target)
             if key not in self._lanes:
-                self._lanes[key] = Lane(self, endpoint, kind, most)
+                self._lanes[key] = self._made(endpoint, kind, most)
             return self._lanes[key]
+
+    def _made(self, endpoint: Endpoint, kind: str, most: int) -> Lane:
+        if kind == "request" and endpoint.name in self._parking:
+            # One that waits for the disk leaves room for one that waits for the target.
+            return FiberLane(self._hub, self.flow, endpoint, 2 * most)
+        return ThreadLane(self, endpoint, kind, most)
 
     def may_begin(self, *, first: bool) -> bool:
         """Count one more thread, if there may be one; each lane may have its first."""

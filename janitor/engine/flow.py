@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import MappingProxyType
 
 from janitor.engine.caps import Caps
 from janitor.engine.slots import Endpoint, Slots, Ticket
 from janitor.engine.window import Window
 from janitor.errors import ProviderError, Throttled, Transient
+from janitor.fibers import Latch
 from janitor.model import ContainerRef
 from janitor.observe.events import Load
 from janitor.targets import Pace
@@ -26,10 +28,8 @@ _UNLIMITED = Pace()
 _NO_PACES: Mapping[str, Pace] = MappingProxyType({})
 
 
-class _Lent(threading.local):
-    """The endpoint whose slot this thread has and does not use right now."""
-
-    endpoint: Endpoint | None = None
+# The endpoint whose slot this thread, or this fiber, has and does not use right now.
+_lent: ContextVar[Endpoint | None] = ContextVar("lent", default=None)
 
 
 class Flow:
@@ -56,7 +56,6 @@ class Flow:
             for name, pace in paces.items()
             if pace.container_reads is not None or pace.container_writes is not None
         }
-        self._lent = _Lent()
 
     def endpoint(self, where: ContainerRef) -> Endpoint:
         """Give the endpoint of a container's target."""
@@ -79,13 +78,13 @@ class Flow:
         """
         endpoint = self._endpoints.get(where.target) or self._open(where)
         ticket = Ticket(endpoint)
+        lent = _lent.get()
         with self._lock:
-            if self._lent.endpoint is endpoint:
+            if lent is endpoint:
                 ticket.is_guest = True
                 endpoint.number(ticket)
-            elif not self._slots.ask(ticket, self._clock(), urgent=urgent):
-                ticket.turn = threading.Lock()
-                ticket.turn.acquire()
+            else:
+                self._slots.ask(ticket, self._clock(), urgent=urgent)
         return ticket
 
     def sleep(self, ticket: Ticket, longest: float) -> bool:
@@ -93,18 +92,17 @@ class Flow:
 
         `longest` is how much time there is, in seconds.
         """
-        turn = ticket.turn
-        assert turn is not None  # noqa: S101  # for mypy: it was not granted at once
         with self._lock:
             if ticket.granted:
                 return True
+            ticket.turn = turn = Latch()
             endpoint, now = ticket.endpoint, self._clock()
             if endpoint.resumes_at - now >= longest:
                 return False
             wait = endpoint.wait(now)
             if wait > 0 and endpoint.first() is ticket:
                 longest = min(longest, wait)
-        turn.acquire(timeout=max(0.0, min(longest, GLANCE)))
+        turn.wait(max(0.0, min(longest, GLANCE)))
         if not ticket.granted:
             with self._lock:
                 self._dispatch()
@@ -127,11 +125,11 @@ class Flow:
     @contextmanager
     def lending(self, ticket: Ticket) -> Iterator[None]:
         """Let other requests of this thread to the same endpoint use a ticket's slot."""
-        before, self._lent.endpoint = self._lent.endpoint, ticket.endpoint
+        token = _lent.set(ticket.endpoint)
         try:
             yield
         finally:
-            self._lent.endpoint = before
+            _lent.reset(token)
 
     def leave(
         self, ticket: Ticket, operation: str, seconds: float, error: ProviderError | None

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TypeVar
 
 from janitor.engine.bench import Bench, Done
-from janitor.engine.crew import Lane
+from janitor.engine.lane import Lane
 
 A = TypeVar("A")
 B = TypeVar("B")

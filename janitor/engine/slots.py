@@ -10,9 +10,9 @@ for those that have work but nothing in flight right now.
 from __future__ import annotations
 
 from collections import deque
-from threading import Lock
 
 from janitor.engine.window import Window
+from janitor.fibers import Latch
 
 # Of the budget, what is kept for others as long as there are others: a quarter.
 KEPT = 4
@@ -101,12 +101,12 @@ class Ticket:
         self.granted = False
         self.is_guest = False
         self.serial = 0
-        self.turn: Lock | None = None
+        self.turn: Latch | None = None
 
     def nudge(self) -> None:
         """Wake who waits for it."""
-        if self.turn is not None and self.turn.locked():
-            self.turn.release()
+        if self.turn is not None:
+            self.turn.open()
 
 
 class Slots:

@@ -87,6 +87,11 @@ class Identity:
     account: str | None = None
     transport: str = "sdk"
 
+    @property
+    def parks(self) -> bool:
+        """Whether its requests park a fiber; those of an SDK block the thread."""
+        return self.transport != "sdk"
+
 
 class Reader(Protocol):
     """Reads one container. Nothing in it can change anything at the provider."""

@@ -12,8 +12,9 @@ from janitor.backends.away import Office
 from janitor.engine.act import Executor
 from janitor.engine.activity import Checker
 from janitor.engine.calls import Deadline
-from janitor.engine.crew import Crew, Lane
+from janitor.engine.crew import Crew
 from janitor.engine.discover import ALL
+from janitor.engine.lane import Lane
 from janitor.engine.packing import Candidate
 from janitor.engine.pool import as_completed
 from janitor.engine.survey import Survey

@@ -37,6 +37,9 @@ class Finder:
 
     def survey_all(self, targets: Sequence[Opened]) -> list[Survey]:
         """Survey every container of every target; what cannot be found is a survey, too."""
+        for opened in targets:
+            if opened.identity.parks:
+                self.crew.let_park(opened.job.target.name)
         # Known before the first of them can take every slot.
         for opened in targets[: self.crew.abreast]:
             self.crew.requests(opened.trouble.where).arrive()

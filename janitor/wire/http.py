@@ -11,8 +11,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
+from janitor import fibers
 from janitor.errors import Refused
 from janitor.wire.line import Line, Reply, Way
+from janitor.wire.transfer import Names
 
 Guard = Callable[[str, str], object]
 
@@ -28,12 +30,9 @@ class Wire:
     """
 
     def __init__(self, way: Way, guard: Guard) -> None:
-        self._way, self._guard = way, guard
-        self._lock = threading.Lock()
-        # By origin; that which was used last is at the end.
-        self._idle: OrderedDict[str, list[Line]] = OrderedDict()
-        self._resting = 0
-        self._closed = False
+        self._guard = guard
+        # A line that parks fibers cannot block threads, and the other way round.
+        self._of_threads, self._of_fibers = _Lines(way), _Lines(way)
 
     def send(self, method: str, url: str, headers: Iterable[str]) -> Reply:
         """Send a request without a body; headers as `name: value`.
@@ -48,11 +47,30 @@ class Wire:
             raise Refused(message, code="guard")
         self._guard(method, url)
         origin = url[: url.index("/", len("https://"))]
-        line = self._take(origin)
+        idle = self._of_fibers if fibers.in_fiber() else self._of_threads
+        line = idle.take(origin)
         try:
             return line.exchange(method, url, lines)
         finally:
-            self._give(origin, line)
+            idle.give(origin, line)
+
+    def close(self) -> None:
+        """Close what is idle now, and everything else as soon as it is."""
+        self._of_threads.close()
+        self._of_fibers.close()
+
+
+class _Lines:
+    """The lines of a wire that are idle."""
+
+    def __init__(self, way: Way) -> None:
+        self._way = way
+        self._names = Names()
+        self._lock = threading.Lock()
+        # By origin; that which was used last is at the end.
+        self._idle: OrderedDict[str, list[Line]] = OrderedDict()
+        self._resting = 0
+        self._closed = False
 
     def close(self) -> None:
         """Close what is idle now, and everything else as soon as it is."""
@@ -64,14 +82,15 @@ class Wire:
         for line in resting:
             line.close()
 
-    def _take(self, origin: str) -> Line:
+    def take(self, origin: str) -> Line:
+        """Give a line, if possible one that is connected."""
         with self._lock:
-            if origin in self._idle:
+            if origin in self._idle and self._idle[origin][-1].hub is fibers.here():
                 return self._pop(origin, -1)
             if self._resting >= self._way.connections:
                 # Turned to another origin, it keeps the authorities that it has read.
                 return self._pop(next(iter(self._idle)), 0)
-        return Line(self._way)
+        return Line(self._way, self._names)
 
     def _pop(self, origin: str, at: int) -> Line:
         lines = self._idle[origin]
@@ -81,7 +100,8 @@ class Wire:
             del self._idle[origin]
         return line
 
-    def _give(self, origin: str, line: Line) -> None:
+    def give(self, origin: str, line: Line) -> None:
+        """Take a line back, to be used again."""
         with self._lock:
             if not self._closed:
                 self._idle.setdefault(origin, []).append(line)

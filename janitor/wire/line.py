@@ -16,7 +16,9 @@ from typing import Any, Final, NamedTuple
 import pycurl
 from botocore.exceptions import HTTPClientError
 
+from janitor import fibers
 from janitor.wire.failures import failure_of
+from janitor.wire.transfer import Names, Transfer
 
 # A whole request may take this many times as long as silence in it may last.
 PATIENCE: Final = 3
@@ -54,9 +56,9 @@ class Reply(NamedTuple):
 
 
 class Line:
-    """One handle; to be used by one thread at a time."""
+    """One handle; to be used by one thread at a time, or by the fibers of one hub."""
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: Way, names: Names | None = None) -> None:
         self._way = way
         self._head: list[bytes] = []
         self._body: list[bytes] = []
@@ -64,6 +66,10 @@ class Line:
         self._turn = ("", "", False)
         self._curl = pycurl.Curl()
         self._prepare()
+        hub = fibers.here()
+        self._transfer = None if hub is None else Transfer(self._curl, hub)
+        if hub is not None and names is not None:
+            names.lend_to(self._curl)
 
     def exchange(self, method: str, url: str, headers: Iterable[str]) -> Reply:
         """Send a request and wait for its reply; raises botocore's exceptions."""
@@ -81,8 +87,15 @@ class Line:
             self._body.clear()
             self._begun = 0
 
+    @property
+    def hub(self) -> fibers.Hub | None:
+        """Whose fibers may use it; None where threads may."""
+        return None if self._transfer is None else self._transfer.hub
+
     def close(self) -> None:
         """Close the connection."""
+        if self._transfer is not None:
+            self._transfer.close()
         self._curl.close()
 
     def _is_stale(self) -> bool:
@@ -90,6 +103,8 @@ class Line:
 
         The library looks only once a second, and would send into the void.
         """
+        if self._transfer is not None:
+            return self._transfer.is_stale
         socket = self._curl.getinfo(pycurl.ACTIVESOCKET)
         if socket < 0:
             return False
@@ -108,13 +123,19 @@ class Line:
 
     def _perform(self, url: str, proxy: str) -> Reply:
         try:
-            self._curl.perform()
+            self._go()
         except pycurl.error as error:
             short = self._shortened(error.args[0])
             if short is not None:
                 return short
             raise failure_of(error, url, proxy, connected=self._begun > 0) from error
         return self._reply()
+
+    def _go(self) -> None:
+        if self._transfer is None:
+            self._curl.perform()
+        else:
+            self._transfer.perform()
 
     def _reply(self) -> Reply:
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)

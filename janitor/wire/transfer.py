@@ -1,0 +1,117 @@
+"""Carries out the request that a handle of libcurl holds: blocking a thread, or parking a fiber."""
+
+from __future__ import annotations
+
+import select
+import threading
+from typing import Any
+
+import pycurl
+
+from janitor import fibers
+
+_WRITABLE = select.EPOLLOUT if fibers.AVAILABLE else 0
+
+
+class Names:
+    """What the handles of one wire that park know together: addresses, and sessions of TLS."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._share: Any = None
+
+    def lend_to(self, curl: Any) -> None:
+        """Let a handle use them; only ever in the thread of one hub at a time."""
+        with self._lock:
+            if self._share is None:
+                self._share = pycurl.CurlShare()
+                self._share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)
+                self._share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_SSL_SESSION)
+        curl.setopt(pycurl.SHARE, self._share)
+
+
+class Transfer:
+    """Does in a fiber what `perform` of a handle does, and raises what that would raise.
+
+    It has the handle for itself, and with it one connection. A server that
+    closes the connection while it is idle is noticed: `is_stale`.
+    """
+
+    def __init__(self, curl: Any, hub: fibers.Hub) -> None:
+        self.hub = hub
+        self._curl = curl
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, 1)
+        self._parking: fibers.Parking | None = None
+        self._watched: set[int] = set()
+        # Those of the connection that is being made; only then it matters what can be written.
+        self._opening: set[int] = set()
+        self._failure: pycurl.error | None = None
+        self.is_stale = False
+        curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
+
+    def perform(self) -> None:
+        """Send the request, and wait for the reply; raises pycurl.error."""
+        self._multi.add_handle(self._curl)
+        try:
+            if self._multi.perform()[1]:
+                self.hub.park(self._wait)
+            if self._failure is not None:
+                raise self._failure
+            _, _, failed = self._multi.info_read()
+        finally:
+            self._failure = None
+            self._multi.remove_handle(self._curl)
+        for _, code, message in failed:
+            raise pycurl.error(code, message)
+
+    def close(self) -> None:
+        """Close the connection."""
+        for descriptor in self._watched:
+            self.hub.forget(descriptor)
+        self._watched.clear()
+        self._multi.close()
+
+    def _wait(self, parking: fibers.Parking) -> None:
+        self._parking = parking
+        self.hub.in_transit.add(self.go_on)
+        if self.is_stale or not self._watched:
+            # Without a socket of its own yet: it looks a name up, and tells by others.
+            for descriptor in self._multi.fdset()[0]:
+                self._watch(descriptor)
+                self.hub.calm(descriptor)
+
+    def _opened(self, descriptor: int, _purpose: int) -> int:
+        self.is_stale = False
+        self._watch(descriptor)
+        self._opening.add(descriptor)
+        return int(pycurl.SOCKOPT_OK)
+
+    def _watch(self, descriptor: int) -> None:
+        self._watched.add(descriptor)
+        self.hub.watch(descriptor, lambda events: self._happened(descriptor, events))
+
+    def _happened(self, descriptor: int, events: int) -> None:
+        if descriptor in self._opening and events & _WRITABLE:
+            self._opening.discard(descriptor)
+            self.hub.calm(descriptor)
+        elif self._parking is None:
+            # Nobody asked for anything: the server has closed it, or is not to be trusted.
+            self.is_stale = True
+            self._watched.discard(descriptor)
+            self.hub.forget(descriptor)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Do what can be done now; also called every moment, for what only a clock can tell."""
+        parking = self._parking
+        if parking is None:
+            return
+        try:
+            if self._multi.perform()[1]:
+                return
+        except pycurl.error as error:
+            self._failure = error
+        self._parking = None
+        self.hub.in_transit.discard(self.go_on)
+        parking.resume()
