@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from janitor.engine.calls import Caller, Deadline
@@ -75,18 +75,17 @@ class Checker:
     def _read(self, upload: Upload, clocks: list[datetime], *, finish: bool) -> Activity | Reason:
         idle_for = idle_threshold(upload, self.policy)
         recent = None if idle_for is None else earlier(self.now(), idle_for)
-        seen = Activity(known=True, complete=True, size=0)
-        digest = hashlib.sha256()
+        parts = _Parts(EARLIEST_PLAUSIBLE[upload.where.provider])
         for page in pages(lambda marker: self._page(upload, marker, finish=finish), PARTS_PAGE_CAP):
             if page.initiated is not None and page.initiated != upload.initiated:
                 return Reason.CHANGED
-            clocks.extend([] if page.server_time is None else [page.server_time])
+            if page.server_time is not None:
+                clocks.append(page.server_time)
             for part in page.parts:
-                seen = _with_part(seen, part, upload)
-                digest.update(_line(part))
-            if recent is not None and seen.last_part is not None and seen.last_part >= recent:
-                return replace(seen, complete=page.next is None)
-        return replace(seen, fingerprint=digest.hexdigest())
+                parts.add(part)
+            if recent is not None and parts.last is not None and parts.last >= recent:
+                return parts.activity(complete=page.next is None)
+        return parts.activity(complete=True, fingerprint=parts.digest.hexdigest())
 
     def _page(self, upload: Upload, marker: Marker | None, *, finish: bool) -> PartsPage:
         return self.caller.call(
@@ -108,25 +107,34 @@ def unknown(upload: Upload) -> Decision:
     return _keep(upload, Reason.ACTIVITY_UNKNOWN)
 
 
-def _line(part: Part) -> bytes:
-    told = f"{part.number} {part.size} {part.modified} {part.fingerprint}\n"
-    return told.encode(errors="backslashreplace")
+class _Parts:
+    """What was seen of the parts of one upload; one without a usable time hides when it lived."""
 
+    __slots__ = ("_earliest", "count", "digest", "known", "last", "size")
 
-def _with_part(seen: Activity, part: Part, upload: Upload) -> Activity:
-    """Add one part to what was seen; a part without a usable time makes activity unknown."""
-    usable = (
-        part.modified is not None and part.modified >= EARLIEST_PLAUSIBLE[upload.where.provider]
-    )
-    times = [t for t in (seen.last_part, part.modified if usable else None) if t is not None]
-    size = None if seen.size is None or part.size is None else seen.size + part.size
-    return Activity(
-        known=seen.known and usable,
-        complete=True,
-        parts=seen.parts + 1,
-        size=size,
-        last_part=max(times, default=None),
-    )
+    def __init__(self, earliest: datetime) -> None:
+        self._earliest = earliest
+        self.count = 0
+        self.size: int | None = 0
+        self.known = True
+        self.last: datetime | None = None
+        self.digest = hashlib.sha256()
+
+    def add(self, part: Part) -> None:
+        """Add one part."""
+        self.count += 1
+        self.size = None if self.size is None or part.size is None else self.size + part.size
+        modified = part.modified
+        if modified is None or modified < self._earliest:
+            self.known = False
+        elif self.last is None or modified > self.last:
+            self.last = modified
+        told = f"{part.number} {part.size} {modified} {part.fingerprint}\n"
+        self.digest.update(told.encode(errors="backslashreplace"))
+
+    def activity(self, *, complete: bool, fingerprint: str = "") -> Activity:
+        """Give what they tell together."""
+        return Activity(self.known, complete, self.count, self.size, self.last, fingerprint)
 
 
 def _keep(upload: Upload, reason: Reason) -> Decision:

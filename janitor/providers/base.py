@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from janitor.errors import Denied, Incomplete, ProviderError, Throttled, Transient
@@ -175,6 +176,7 @@ def server_time(headers: Mapping[str, str]) -> datetime | None:
     return http_date(headers.get("date", ""))
 
 
+@lru_cache(maxsize=64)  # replies of the same second say the same
 def http_date(text: str) -> datetime | None:
     """Read a date of HTTP, None where it is unreadable or has no zone."""
     try:

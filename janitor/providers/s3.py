@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 from xml.etree.ElementTree import ParseError
 from xml.parsers.expat import ErrorString, errors
 
@@ -49,6 +50,8 @@ _CODES = aws.Codes(
 _LARGEST_PAGE = 1000
 # What expat says of a key that XML cannot carry, and not of a reply that was cut.
 _BEYOND_XML = frozenset({errors.XML_ERROR_INVALID_TOKEN, errors.XML_ERROR_BAD_CHAR_REF})
+# A path, and a query that is nothing but an upload id, and not an empty one.
+_ABORTED = re.compile(r"[^?#]*\?uploadId=[^&;#=+]+")
 _DIRECTORY_BUCKET_SUFFIX = "--x-s3"
 _ALIAS_SUFFIX = "-s3alias"
 # Names that no ordinary bucket can have.
@@ -387,9 +390,7 @@ class S3Aborter:
 
 def _only_abort(method: str, url: str) -> bool:
     # Without its upload id the same request would delete the object.
-    query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
-    has_id = [(name, bool(value)) for name, value in query] == [("uploadId", True)]
-    return method == "DELETE" and has_id
+    return method == "DELETE" and _ABORTED.fullmatch(url) is not None
 
 
 def _has_characters_beyond_xml(error: ResponseParserError) -> bool:

@@ -7,6 +7,7 @@ lost, no decoding, and no protocol but HTTP/1.1 over TCP or TLS.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -18,8 +19,8 @@ from janitor.wire.transfer import Names
 
 Guard = Callable[[str, str], object]
 
-_UNSAFE = frozenset('"#<>\\^`{|}').union(map(chr, range(33)), "\x7f")
-_ENDS = frozenset("\r\n\0")
+_UNSAFE = re.compile(r'["#<>\\^`{|}\x00-\x20\x7f-\U0010ffff]')
+_ENDS = re.compile(r"[\r\n\0]")
 
 
 class Wire:
@@ -42,7 +43,7 @@ class Wire:
         ConnectionClosedError or another HTTPClientError.
         """
         lines = list(headers)
-        if not url.isascii() or not _UNSAFE.isdisjoint(url) or not _ENDS.isdisjoint("".join(lines)):
+        if _UNSAFE.search(url) or _ENDS.search("".join(lines)):
             message = f"refused to send {method}: something in it is not encoded"
             raise Refused(message, code="guard")
         self._guard(method, url)

@@ -214,11 +214,20 @@ def headers_of(lines: Sequence[bytes]) -> dict[str, str]:
     if len(lines) > MOST_HEADERS:
         raise HTTPClientError(error=f"the reply has more than {MOST_HEADERS} lines of headers")
     found: dict[str, str] = {}
-    begin = max((at for at, line in enumerate(lines) if line.startswith(b"HTTP/")), default=0)
-    for line in lines[begin + 1 :]:
-        if not line.strip():
-            return found
-        name, _, value = line.decode("latin-1").partition(":")
+    ended = False
+    for line in lines:
+        if line.startswith(b"HTTP/"):
+            found.clear()
+            ended = False
+            continue
+        if ended:
+            continue
+        name, colon, value = line.decode("latin-1").partition(":")
+        if not colon and not name.strip():
+            ended = True
+            continue
         name, value = name.strip().lower(), value.strip()
         found[name] = f"{found[name]}, {value}" if name in found else value
+    if ended:
+        return found
     raise HTTPClientError(error="the headers of the reply were cut off")

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Protocol
 from urllib.parse import quote
 
@@ -77,8 +78,8 @@ class Signer:
         signed["x-amz-date"] = stamp
         if keys.token:
             signed["x-amz-security-token"] = keys.token
-        names = sorted(signed)
-        lines = "".join([f"{name}:{' '.join(signed[name].split())}\n" for name in names])
+        names = _in_order(tuple(signed))
+        lines = "".join([f"{name}:{_single_spaced(signed[name])}\n" for name in names])
         listed = ";".join(names)
         canonical = (
             f"{method}\n{path}\n{_canonical_query(query)}\n{lines}\n{listed}\n{self._payload}"
@@ -114,9 +115,18 @@ class Signer:
         return key
 
 
+@lru_cache(maxsize=64)  # there are only a few sets of headers
+def _in_order(names: tuple[str, ...]) -> list[str]:
+    return sorted(names)
+
+
+def _single_spaced(value: str) -> str:
+    return " ".join(value.split()) if " " in value or "\t" in value else value
+
+
 def _canonical_query(query: str) -> str:
     """Sort the parameters, which are encoded already; a bare name gets its `=`."""
-    if not query:
-        return ""
+    if "&" not in query:
+        return query if "=" in query or not query else f"{query}="
     pairs = sorted([pair.partition("=") for pair in query.split("&")])
     return "&".join([f"{name}={value}" for name, _, value in pairs])
