@@ -173,8 +173,10 @@ class Hub:
         with select.epoll() as self._poll:
             self.watch(self._bell, self._answer)
             self.calm(self._bell)
-            while not (self._closing and not self._ready):
+            while True:
                 self._run_ready()
+                if self._closing and not self._ready:
+                    break
                 self._wait()
         os.close(self._bell)
         os.close(self._clapper)

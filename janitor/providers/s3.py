@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from janitor.batch import Batch, keys_of
+from janitor import fibers
 from janitor.errors import Unexpected, WrongIdentity
 from janitor.model import ContainerRef, Part, Upload, parse_time, parse_times
 from janitor.providers import aws, s3_transport
@@ -118,6 +119,11 @@ class _Clients:
         return self._regions.get(bucket, self.options.region)
 
     def _in(self, region: str | None) -> Any:
+        client = self._clients.get(region)
+        # Making one reads files, and may ask somebody for credentials.
+        return fibers.offload(lambda: self._made(region)) if client is None else client
+
+    def _made(self, region: str | None) -> Any:
         with self._making:
             if region not in self._clients:
                 self._clients[region] = self._connect(region)

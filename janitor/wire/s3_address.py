@@ -16,6 +16,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from janitor import fibers
 from janitor.wire.asked import Asked, asked_by, host_of, listen
 from janitor.wire.sigv4 import Signer
 
@@ -56,6 +57,10 @@ class Addresses:
         """
         if bucket in self._known:
             return self._known[bucket]
+        # It may sign, and so may ask somebody for credentials.
+        return fibers.offload(lambda: self._find(bucket))
+
+    def _find(self, bucket: str) -> Address | None:
         with self._lock:
             # Whoever waited for the lock may find it done.
             name = _SAMPLE if _PLAIN.fullmatch(bucket) else bucket
