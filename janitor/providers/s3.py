@@ -15,8 +15,8 @@ from xml.parsers.expat import ErrorString, errors
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from janitor.batch import Batch, keys_of
 from janitor import fibers
+from janitor.batch import Batch, keys_of
 from janitor.errors import Unexpected, WrongIdentity
 from janitor.model import ContainerRef, Part, Upload, parse_time, parse_times
 from janitor.providers import aws, s3_transport

@@ -8,10 +8,11 @@ from typing import Any, Final, Protocol
 
 from botocore.exceptions import NoCredentialsError
 
+from janitor import fibers
 from janitor.errors import Incomplete
 from janitor.wire.http import Wire
 from janitor.wire.line import Reply
-from janitor.wire.sigv4 import Signer
+from janitor.wire.sigv4 import Keys, Signer
 
 _OK: Final = 200
 _NO_SUCCESS: Final = 300
@@ -68,7 +69,8 @@ class AwsClient(ABC):
         """Read an error reply as boto3 would: `Error` and `ResponseMetadata`."""
 
     def _left_to_sdk(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = getattr(self._sdk, name)(**arguments)
+        call = getattr(self._sdk, name)
+        found: dict[str, Any] = fibers.offload(lambda: call(**arguments))
         return found
 
     def _call(  # noqa: PLR0913, PLR0917  # all that one request needs
@@ -96,21 +98,33 @@ class AwsClient(ABC):
     def _signed(
         self, method: str, address: Address, url: str, headers: Mapping[str, str]
     ) -> list[str]:
-        if self._credentials is None:
-            raise NoCredentialsError
         path, _, query = url[url.index("/", len("https://")) :].partition("?")
-        keys = self._credentials.get_frozen_credentials()
+        keys = self._keys()
         wanted = {"host": address.host, **headers}
         signed = address.signer.sign(method, path, query, wanted, keys)
         lines = [f"{_SPELLED.get(name, name)}: {value}" for name, value in signed.items()]
         lines += [f"User-Agent: {address.user_agent}", "Accept-Encoding: identity", "Accept:"]
         return [*lines, "Content-Length: 0"] if method == "DELETE" else lines
 
+    def _keys(self) -> Keys:
+        credentials = self._credentials
+        if credentials is None:
+            raise NoCredentialsError
+        # Those that expire have to ask for new ones now and then, and somebody may hang there.
+        asks = getattr(credentials, "refresh_needed", _never)()
+        ask = credentials.get_frozen_credentials
+        keys: Keys = fibers.offload(ask) if asks else ask()
+        return keys
+
     def _error(self, parsed: dict[str, Any], operation: str) -> Exception:
         code = parsed.get("Error", {}).get("Code")
         kind = self._sdk.exceptions.from_code(code if isinstance(code, str) else None)
         made: Exception = kind(parsed, operation)
         return made
+
+
+def _never() -> bool:
+    return False
 
 
 def metadata_of(reply: Reply) -> dict[str, Any]:

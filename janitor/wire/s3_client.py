@@ -8,6 +8,7 @@ which also decides about endpoints, regions and credentials.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -34,7 +35,11 @@ _QUERY: Final = {
     "UploadIdMarker": "upload-id-marker",
 }
 _NUMBERS: Final = frozenset({"MaxParts", "MaxUploads", "PartNumberMarker"})
-_KNOWN: Final = {"Bucket", "Key", *_HEADERS, *_QUERY}
+_KNOWN: Final = {
+    name: int if name in _NUMBERS else str for name in ("Bucket", "Key", *_HEADERS, *_QUERY)
+}
+# What is the same when it is encoded.
+_SAFE: Final = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
 class FastClient(AwsClient):
@@ -78,9 +83,10 @@ class FastClient(AwsClient):
 
     def _address_for(self, arguments: Mapping[str, Any], *, with_key: bool) -> Address | None:
         """Give the address of the bucket; None if there is anything that we do not know."""
-        sound = all(type(v) is (int if n in _NUMBERS else str) for n, v in arguments.items())
-        keyed = ("Key" in arguments) is with_key and arguments.get("Key") != ""
-        if not (sound and keyed and arguments.keys() <= _KNOWN):
+        for name, value in arguments.items():
+            if type(value) is not _KNOWN.get(name):
+                return None
+        if ("Key" in arguments) is not with_key or arguments.get("Key") == "":
             return None
         return self._addresses.of(arguments.get("Bucket", ""))
 
@@ -93,7 +99,7 @@ class FastClient(AwsClient):
         arguments: Mapping[str, Any],
         read: Read,
     ) -> dict[str, Any]:
-        headers = {_HEADERS[name]: arguments[name] for name in _HEADERS.keys() & arguments.keys()}
+        headers = {_HEADERS[name]: arguments[name] for name in _HEADERS if name in arguments}
         return self._call(operation, method, address, url, headers, read)
 
     def _refusal(self, reply: Reply) -> dict[str, Any]:
@@ -104,7 +110,11 @@ def _query(arguments: Mapping[str, Any]) -> Iterator[str]:
     """Encode what goes into the query, in the order in which it was given, as boto3 does."""
     for name, value in arguments.items():
         if name in _QUERY:
-            yield f"{_QUERY[name]}={quote(str(value), safe='')}"
+            yield f"{_QUERY[name]}={_encoded(str(value))}"
+
+
+def _encoded(value: str) -> str:
+    return value if _SAFE.fullmatch(value) else quote(value, safe="")
 
 
 def _key_url(address: Address, arguments: Mapping[str, Any]) -> str:
