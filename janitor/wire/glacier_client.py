@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+from janitor import fibers
 from janitor.wire.asked import Asked, asked_by, host_of, listen
 from janitor.wire.aws_client import AwsClient, Read
 from janitor.wire.glacier_replies import nothing, parse_error, parts, uploads
@@ -91,8 +92,8 @@ class GlacierClient(AwsClient):
         if any(arguments.get(label, "") in _SWALLOWED for label in labels):
             return None
         if not self._known:
-            # Threads that come at once find the same.
-            self._known = [_asked(self._sdk)]
+            # Threads that come at once find the same. It signs, and may ask for credentials.
+            self._known = [fibers.offload(lambda: _asked(self._sdk))]
         return self._known[0]
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from support.strategies import law
 
 from janitor.engine.calls import Caller, Deadline
-from janitor.engine.crew import STACK, Crew, Lane
+from janitor.engine.crew import STACK, Crew
 from janitor.engine.flow import Flow
+from janitor.engine.lane import Lane
 from janitor.engine.pool import as_completed, bounded_map
 from janitor.model import ContainerRef
 from janitor.targets import Execution
