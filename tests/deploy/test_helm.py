@@ -21,7 +21,7 @@ every_case = pytest.mark.parametrize("case", CASES)
 @every_case
 def test_every_object_is_one_that_kubernetes_takes(case: str, version: str) -> None:
     """No field is unknown or of a wrong type, in old versions and new ones."""
-    for manifest in k8s.render(CASES[case]):
+    for manifest in k8s.render(CASES[case], version=version):
         if k8s.is_native(manifest):
             k8s.check(manifest, version)
 

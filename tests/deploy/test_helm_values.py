@@ -166,6 +166,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"postgresql": {"existingSecret": "x"}, "config": {"ledger": "none"}},
         "postgresql.existingSecret and config.ledger both say where the ledger is",
     ),
+    "shards of a daemon": ({"cronjob": {"shards": 2}}, "cronjob.shards is for workload: cronjob"),
+    "shards without a common memory": (
+        {"workload": "cronjob", "cronjob": {"shards": 2}, "persistence": {"enabled": True}},
+        "cronjob.shards above 1 needs a ledger that all of them reach",
+    ),
+    "shards that upgrade": (
+        {
+            "workload": "cronjob",
+            "cronjob": {"shards": 2},
+            "postgresql": {"existingSecret": "x"},
+            "upgradeLedger": True,
+        },
+        "would let every shard upgrade at once",
+    ),
+    "no shard": ({"cronjob": {"shards": 0}}, "cronjob.shards: Must be greater"),
     "two schedules": (
         {"config": {"schedule": {"every": "6h"}}},
         "set config.schedule.cron to null, or remove every",

@@ -12,6 +12,7 @@ from support import kubernetes_manifests as k8s
 from support.helm_cases import CASES
 
 from janitor.engine.tally import EXIT_COMPLETE
+from janitor.sharding import of_job
 
 CRONJOB = {"workload": "cronjob"}
 LONG = "a-release-with-a-very-long-name-that-helm-still-takes"
@@ -159,6 +160,38 @@ def test_the_ledger_is_upgraded_only_when_asked(case: str) -> None:
     assert ["ledger", "upgrade", "--config", "/etc/upload-janitor/janitor.yaml"] == before["args"]
     assert {name: before[name] for name in shared} == {name: then[name] for name in shared}
     assert "initContainers" not in k8s.pod_of(k8s.render())["spec"]
+
+
+def test_shards_are_an_indexed_job(tmp_path: Path) -> None:
+    """As many pods as shards, each told its number, none ended because another failed."""
+    manifests = k8s.render(CASES["shards"])
+    spec = k8s.only(manifests, "CronJob")["spec"]["jobTemplate"]["spec"]
+    container = k8s.container_of(manifests)
+    environment = {one["name"]: one for one in container["env"]}
+    shard = of_job(8, {"JOB_COMPLETION_INDEX": "7"}, "uid")
+
+    assert ("Indexed", 8, 8, 0) == (
+        spec["completionMode"],
+        spec["completions"],
+        spec["parallelism"],
+        spec["backoffLimitPerIndex"],
+    )
+    assert ["--shards", "8"] == container["args"][-2:]
+    assert (7, 8) == (shard.index, shard.count)
+    assert (
+        "metadata.labels['batch.kubernetes.io/controller-uid']"
+        == (environment["JANITOR_SHARD_RUN"]["valueFrom"]["fieldRef"]["fieldPath"])
+    )
+    assert (k8s.load_config(manifests, tmp_path).ledger or "").startswith("postgresql+psycopg://")
+
+
+@pytest.mark.parametrize(("version", "per_index"), [("1.27", None), ("1.33", 0)])
+def test_old_versions_know_no_limit_for_each_shard(version: str, per_index: int | None) -> None:
+    """There, a shard that fails is tried again as often as there are shards."""
+    manifests = k8s.render(CASES["shards"], version=version)
+    spec = k8s.only(manifests, "CronJob")["spec"]["jobTemplate"]["spec"]
+
+    assert (per_index, 8) == (spec.get("backoffLimitPerIndex"), spec["backoffLimit"])
 
 
 def test_one_janitor_goes_before_the_next_comes() -> None:

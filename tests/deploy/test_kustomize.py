@@ -11,7 +11,18 @@ from support import kubernetes_manifests as k8s
 
 import janitor
 
-WORKLOADS = ("daemon", "cronjob")
+# What the chart is told to make the same.
+VALUES: dict[str, dict[str, Any]] = {
+    "daemon": {"workload": "daemon", "persistence": {"enabled": True, "retain": False}},
+    "cronjob": {"workload": "cronjob", "persistence": {"enabled": True, "retain": False}},
+    "indexed": {
+        "workload": "cronjob",
+        "cronjob": {"shards": 4},
+        "postgresql": {"existingSecret": "upload-janitor-ledger"},
+    },
+}
+WORKLOADS = tuple(VALUES)
+BEFORE_LIMITS_PER_INDEX = {"1.27"}
 both = pytest.mark.parametrize("workload", WORKLOADS)
 
 
@@ -19,20 +30,27 @@ both = pytest.mark.parametrize("workload", WORKLOADS)
 @both
 def test_every_object_is_one_that_kubernetes_takes(workload: str, version: str) -> None:
     """In old versions and new ones."""
+    if workload == "indexed" and version in BEFORE_LIMITS_PER_INDEX:
+        pytest.skip("it has no limit for each shard")
     manifests = k8s.kustomize(k8s.KUSTOMIZE / workload)
     for manifest in manifests:
         k8s.check(manifest, version)
+    kinds = set(k8s.kinds(manifests))
 
-    assert {"ConfigMap", "PersistentVolumeClaim", "ServiceAccount"} < set(k8s.kinds(manifests))
+    assert {"ConfigMap", "ServiceAccount"} < kinds
+    assert (workload != "indexed") == ("PersistentVolumeClaim" in kinds)
 
 
 @both
 def test_the_config_is_one_that_the_janitor_takes(workload: str, tmp_path: Path) -> None:
-    """It loads, it reports only, and the ledger is on the volume."""
+    """It loads, it reports only, and the ledger is on the volume, or in the database."""
     loaded = k8s.load_config(k8s.kustomize(k8s.KUSTOMIZE / workload), tmp_path)
 
     assert ("report", 10079) == (loaded.mode, loaded.http.port)
-    assert f"sqlite:///{tmp_path}/janitor.db" == loaded.ledger
+    if workload == "indexed":
+        assert (loaded.ledger or "").startswith("postgresql+psycopg://")
+    else:
+        assert f"sqlite:///{tmp_path}/janitor.db" == loaded.ledger
 
 
 @both
@@ -64,12 +82,8 @@ def without_labels(part: Any) -> Any:
 
 @both
 def test_it_is_what_the_chart_makes(workload: str) -> None:
-    """With a volume, both ways make the same objects, to the last probe and deadline."""
-    values = {
-        "workload": workload,
-        "persistence": {"enabled": True, "retain": False},
-    }
-    charts = {one["kind"]: without_labels(one) for one in k8s.render(values)}
+    """Both ways make the same objects, to the last probe and deadline."""
+    charts = {one["kind"]: without_labels(one) for one in k8s.render(VALUES[workload])}
     ours = {one["kind"]: without_labels(one) for one in k8s.kustomize(k8s.KUSTOMIZE / workload)}
     configs = [
         yaml.safe_load(one.pop("ConfigMap")["data"]["janitor.yaml"]) for one in (charts, ours)
@@ -86,7 +100,9 @@ def test_selectors_find_the_pods(workload: str) -> None:
     labels = k8s.pod_of(manifests)["metadata"]["labels"]
     for _, selector in k8s.selectors(manifests):
         assert selector.items() <= labels.items()
-    assert workload == labels["app.kubernetes.io/component"]
+    component = VALUES[workload]["workload"]
+
+    assert component == labels["app.kubernetes.io/component"]
 
 
 def test_the_image_is_of_this_version() -> None:

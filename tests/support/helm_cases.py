@@ -40,6 +40,16 @@ CASES: dict[str, dict[str, Any]] = {
         "existingConfigMap": "mine",
         "cronjob": {"schedule": "0 3 * * *", "timeZone": "Asia/Tokyo"},
     },
+    "shards": {
+        **_POSTGRES,
+        "workload": "cronjob",
+        "cronjob": {"shards": 8},
+        "config": {"mode": "enforce", "targets": [_S3], **_PUSH},
+    },
+    "processes": {
+        "config": {"execution": {"backend": "processes", "workers": 4}},
+        "resources": {"requests": {"cpu": "4"}, "limits": {"memory": "2Gi"}},
+    },
     "configmap": {"existingConfigMap": "mine"},
     "interval": {"config": {"schedule": {"cron": None, "every": "6h", "jitter": "5min"}}},
     "restart": {"reloadOnConfigChange": "restart"},

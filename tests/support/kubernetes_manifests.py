@@ -69,14 +69,16 @@ def render(
     release: str = "upload-janitor",
     namespace: str = "janitors",
     chart: Path = CHART,
+    version: str | None = None,
 ) -> list[Manifest]:
-    """Render the chart; the test fails if it cannot be."""
-    return parse(_rendered(json.dumps(values or {}), release, namespace, chart))
+    """Render the chart, for a version of Kubernetes; the test fails if it cannot be."""
+    return parse(_rendered(json.dumps(values or {}), release, namespace, chart, version))
 
 
 @functools.cache
-def _rendered(values: str, release: str, namespace: str, chart: Path) -> str:
-    done = run([HELM, "template", release, chart, "-n", namespace, "-f", "-"], values)
+def _rendered(values: str, release: str, namespace: str, chart: Path, version: str | None) -> str:
+    of = [] if version is None else ["--kube-version", version]
+    done = run([HELM, "template", release, chart, "-n", namespace, "-f", "-", *of], values)
     assert 0 == done.returncode, done.stderr
     return done.stdout
 

@@ -92,6 +92,13 @@ initContainers:
 - name: AWS_EC2_METADATA_DISABLED
   value: "true"
 {{- end }}
+{{- if and (eq .Values.workload "cronjob") (gt (int .Values.cronjob.shards) 1) }}
+# What the shards of one run have in common.
+- name: JANITOR_SHARD_RUN
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.labels['batch.kubernetes.io/controller-uid']
+{{- end }}
 {{- with .Values.postgresql.existingSecret }}
 - name: JANITOR_LEDGER_URL
   valueFrom:

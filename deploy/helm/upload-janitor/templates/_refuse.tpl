@@ -75,6 +75,17 @@ is in values.schema.json; this is about what no single value can know.
 {{- if and .Values.leaderElection.enabled (eq .Values.workload "cronjob") -}}
 {{- fail "leaderElection is for workload: daemon; of a CronJob never two jobs run at once" -}}
 {{- end -}}
+{{- if gt (int .Values.cronjob.shards) 1 -}}
+{{- if eq .Values.workload "daemon" -}}
+{{- fail "cronjob.shards is for workload: cronjob; see config.execution.backend for a daemon" -}}
+{{- end -}}
+{{- if not $shared -}}
+{{- fail "cronjob.shards above 1 needs a ledger that all of them reach: set postgresql.existingSecret" -}}
+{{- end -}}
+{{- if .Values.upgradeLedger -}}
+{{- fail "upgradeLedger with cronjob.shards would let every shard upgrade at once: run janitor ledger upgrade by itself first" -}}
+{{- end -}}
+{{- end -}}
 {{- if eq .Values.workload "daemon" -}}
 {{- if and (gt (int .Values.daemon.replicas) 1) (not .Values.leaderElection.enabled) -}}
 {{- fail "daemon.replicas above 1 needs leaderElection.enabled, or all of them would sweep" -}}
