@@ -45,7 +45,7 @@ format: $(VENV)/.installed-test ## Format the code
 	$(BIN)/ruff check --fix .
 
 lock: $(VENV)/.installed-test ## Pin what the image contains, newest first, in deploy/*.lock
-	$(BIN)/uv pip compile $(LOCK) --extra k8s --extra postgres -o deploy/requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --extra dask --extra k8s --extra postgres -o deploy/requirements.lock pyproject.toml
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	  | $(BIN)/uv pip compile $(LOCK) -o deploy/build.lock -
 
