@@ -130,6 +130,8 @@ class Shop:
                     " give all workers the same identity"
                 )
                 raise NotOurs(message)
+        if identity.parks:
+            self.crew.let_park(order.target)
 
 
 def _load(target: Target) -> providers.ProviderModule:

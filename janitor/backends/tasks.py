@@ -115,6 +115,8 @@ class _Task:
         where = self.place(piece.container)
         terms = self.order.terms
         now, _ = clocks_of(self.order)
+        # The connection first: it says what its requests are made in.
+        reader = self.shop.connection(self.order, caller).reader(piece.container)
         lane = self.shop.crew.requests(where)
         surveyor = Surveyor(
             caller,
@@ -126,7 +128,6 @@ class _Task:
             lambda _: None,
             every_upload=terms.every_upload,
         )
-        reader = self.shop.connection(self.order, caller).reader(piece.container)
         survey = Survey(where, now(), reader, self.target.policy)
         if not terms.every_upload:
             survey.young = always_young(where.provider, self.target.policy, terms.started)
