@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import wraps
 from types import TracebackType
-from typing import Self
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
+from janitor.fibers import offload
 from janitor.ledger.held import Held
 from janitor.ledger.journal import Journal
 from janitor.ledger.lock import locked
@@ -33,9 +35,24 @@ from janitor.model import ContainerRef, ContainerResult, Decision
 from janitor.plan import Limits
 from janitor.sharding import Shard
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _offloaded(
+    method: Callable[Concatenate[Ledger, P], T],
+) -> Callable[Concatenate[Ledger, P], T]:
+    """Let a fiber park while a method works, which waits for its turn and for the disk."""
+
+    @wraps(method)
+    def call(self: Ledger, /, *values: P.args, **named: P.kwargs) -> T:
+        return offload(lambda: method(self, *values, **named))
+
+    return call
+
 
 class Ledger:
-    """The janitor's durable memory; every method may be called from any thread.
+    """The janitor's durable memory; every method may be called from any thread or fiber.
 
     Whatever is wrong with the storage is a `LedgerError`. A method that
     writes has written, on the disk, when it returns; when it raises, it may
@@ -89,6 +106,7 @@ class Ledger:
             finally:
                 self._held = None
 
+    @_offloaded
     def begin(self, header: RunHeader) -> Beginning:
         """Record a run before it does anything, and tell what the ledger knew.
 
@@ -97,10 +115,12 @@ class Ledger:
         """
         return self._runs.begin(header, self._shard)
 
+    @_offloaded
     def finish(self, run_id: str, at: datetime, exit_code: int) -> None:
         """Record that a run came to its end."""
         self._runs.finish(run_id, at, exit_code)
 
+    @_offloaded
     def sight(
         self, where: ContainerRef, run_id: str, at: datetime, seen: Iterable[Seen]
     ) -> dict[Identity, Sighting]:
@@ -112,6 +132,7 @@ class Ledger:
         """
         return self._sightings.sight(where, run_id, at, seen)
 
+    @_offloaded
     def sightings(
         self,
         where: ContainerRef,
@@ -126,6 +147,7 @@ class Ledger:
         """
         return self._sightings.look_up(where, identities, at, fingerprints or {})
 
+    @_offloaded
     def record_scan(
         self,
         where: ContainerRef,
@@ -138,10 +160,12 @@ class Ledger:
         """Record how the scan of one container ended, and whether its listing is doubted."""
         self._runs.record_scan(where, run_id, at, result, doubtful=doubtful)
 
+    @_offloaded
     def last_scan(self, where: ContainerRef) -> LastScan | None:
         """Give the last complete listing of a container that was not doubted."""
         return self._runs.last_scan(where)
 
+    @_offloaded
     def last_completes(self) -> dict[ContainerRef, datetime]:
         """Tell when the containers of the last scan of each target were last complete or capped.
 
@@ -170,14 +194,17 @@ class Ledger:
         """Record what became of an intent: an `Outcome`, `not_sent` or `unknown`; only once."""
         self._journal.conclude(intent, at, outcome, size_freed=size_freed, error=error)
 
+    @_offloaded
     def open_intents(self) -> list[OpenIntent]:
         """Give the intents without a conclusion, oldest first."""
         return self._journal.open_intents()
 
+    @_offloaded
     def spent_since(self, moment: datetime, now: datetime) -> Spent:
         """Sum up the intents since a moment; only those that surely took nothing are left out."""
         return self._journal.spent_since(moment, now)
 
+    @_offloaded
     def spent_by_unfinished_runs(self) -> Spent:
         """Sum up the intents of all runs after the last that finished, this one included.
 
@@ -185,6 +212,7 @@ class Ledger:
         """
         return self._journal.spent_by_unfinished_runs()
 
+    @_offloaded
     def reserve(self, run_id: str, at: datetime, limits: Limits, wanted: Spent) -> Limits:
         """Set aside what a shard wants of limits for all, as far as it is left.
 
@@ -194,38 +222,47 @@ class Ledger:
         """
         return self._shares.reserve(run_id, at, limits, wanted)
 
+    @_offloaded
     def keep(self, run_id: str, needed: Spent) -> None:
         """Give back what was set aside beyond this."""
         self._shares.keep(run_id, needed)
 
+    @_offloaded
     def left(self, run_id: str, at: datetime, limits: Limits) -> Limits:
         """Tell what is left for a shard, besides what it has set aside itself."""
         return self._shares.left(run_id, at, limits)
 
+    @_offloaded
     def record_plan(self, digest: str, run_id: str, at: datetime, expires_at: datetime) -> None:
         """Remember a plan that was written for `janitor apply`."""
         self._runs.record_plan(PlanRecord(digest, run_id, at, expires_at))
 
+    @_offloaded
     def plan(self, digest: str) -> PlanRecord | None:
         """Give the plan with this digest, if it was made here."""
         return self._runs.plan(digest)
 
+    @_offloaded
     def head(self) -> Head:
         """Give the end of the journal; noted elsewhere, it proves all that came before."""
         return self._journal.head()
 
+    @_offloaded
     def audit(self) -> list[str]:
         """Follow the journal from its first row to its head, and tell every break."""
         return self._journal.audit()
 
+    @_offloaded
     def damaged_sightings(self) -> list[str]:
         """Tell where sightings are not what was written."""
         return self._sightings.damaged()
 
+    @_offloaded
     def prune(self, at: datetime) -> None:
         """Forget sightings after 30 d and aggregates after 400 d; intents and conclusions never."""
         self._runs.prune(at)
 
+    @_offloaded
     def history(self, limit: int) -> list[RunRecord]:
         """Give the latest runs, newest first."""
         return self._runs.history(limit)
@@ -235,6 +272,7 @@ class Ledger:
         if held is not None:
             held.verify()
 
+    @_offloaded
     def uploads_of_run(self, run_id: str) -> list[IntentRecord]:
         """Give the intents of one run with their conclusions, oldest first."""
         return self._journal.of_run(run_id)

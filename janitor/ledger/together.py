@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from janitor.ledger.turns import closed_gate
+from janitor.fibers import Latch, offload
 
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
@@ -22,7 +22,7 @@ class Ticket(Generic[Asked, Given]):
     given: Given | None = None
     error: BaseException | None = None
     leads: bool = False
-    gate: threading.Lock = field(default_factory=closed_gate)
+    gate: Latch = field(default_factory=Latch)
 
 
 Take = Callable[[], list[Ticket[Asked, Given]]]
@@ -32,10 +32,11 @@ Step = Callable[[Take[Asked, Given]], None]
 class Together(Generic[Asked, Given]):
     """Carries out one step at a time, each for all who wait when it begins.
 
-    Whoever comes alone is served at once, in its own thread. Whoever comes
-    while a step is under way waits for the next one. All are served in the
-    order in which they came, at most `largest` by one step; nobody who came
-    later is served earlier, so nobody waits for ever.
+    Whoever comes alone is served at once, in its own thread; for a fiber, a
+    helper of its hub does the step. Whoever comes while a step is under way
+    waits for the next one. All are served in the order in which they came, at
+    most `largest` by one step; nobody who came later is served earlier, so
+    nobody waits for ever.
 
     The step calls what it is handed to get its tickets, and fills them in.
     Where it raises, each of them raises the same.
@@ -57,7 +58,7 @@ class Together(Generic[Asked, Given]):
         if not ticket.leads:
             self._wait(ticket)
         if ticket.leads:
-            self._lead()
+            offload(self._lead)
         if ticket.error is not None:
             raise ticket.error
         assert ticket.given is not None  # noqa: S101  # for mypy: else there is an error
@@ -66,7 +67,7 @@ class Together(Generic[Asked, Given]):
     def _wait(self, ticket: Ticket[Asked, Given]) -> None:
         """Wait until we were served, or are the one who must lead the next step."""
         try:
-            ticket.gate.acquire()
+            ticket.gate.wait()
         except BaseException:
             # Such as that of Ctrl-C. If a step is under way for us, nobody takes what it gives.
             with self._mutex:
@@ -94,13 +95,13 @@ class Together(Generic[Asked, Given]):
             with self._mutex:
                 self._hand_on()
             for ticket in batch:
-                ticket.gate.release()
+                ticket.gate.open()
 
     def _hand_on(self) -> None:
         """Let the first of those who wait lead the next step; the mutex must be held."""
         if self._waiting:
             self._waiting[0].leads = True
-            self._waiting[0].gate.release()
+            self._waiting[0].gate.open()
         else:
             self._led = False
 

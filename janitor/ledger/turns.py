@@ -25,7 +25,7 @@ class Turns:
             if not self._taken:
                 self._taken = True
                 return
-            gate = closed_gate()
+            gate = _closed_gate()
             self._waiting.append(gate)
         try:
             gate.acquire()
@@ -58,7 +58,7 @@ class Turns:
             self._taken = False
 
 
-def closed_gate() -> threading.Lock:
+def _closed_gate() -> threading.Lock:
     """Give a lock that is held: whoever acquires it waits until somebody else releases it."""
     gate = threading.Lock()
     gate.acquire()

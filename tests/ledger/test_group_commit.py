@@ -245,6 +245,38 @@ def test_a_lost_connection_stops_all_who_wait(postgres: Server) -> None:
     assert [] == check(url)
 
 
+@pytest.mark.parametrize(
+    "statement", ["INSERT INTO janitor_journal ", "DELETE", "UPDATE janitor_journal_head"]
+)
+def test_a_connection_that_ends_within_a_batch_leaves_nothing_of_it(
+    postgres: Server, statement: str
+) -> None:
+    """Whatever of it was sent: each caller is told the same, and the next ones go on."""
+    url = postgres.new_url()
+    with open_ledger(url) as ledger, postgres.connect(url) as raw:
+        ledger.begin(header_of())
+        done = ledger.intend("run-1", NOW, decision_of())
+        with ledger._session.reading() as connection:  # noqa: SLF001  # whose server process it is
+            ours = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+
+        def end_it(*told: object) -> None:
+            if str(told[2]).startswith(statement):
+                raw.execute("SELECT pg_terminate_backend(%s, 10000)", [ours])
+
+        event.listen(ledger._session.engine, "before_cursor_execute", end_it)  # noqa: SLF001
+        conclude = [lambda: ledger.conclude(done, NOW, "aborted")]
+        with all_at_once(ledger, *intending(ledger, 8), *conclude) as made:
+            pass
+        errors = told(made)
+        left = [intent.intent for intent in ledger.open_intents()]
+        after = ledger.intend("run-1", NOW, decision_of())
+
+    assert 1 == len(set(errors))
+    assert "ended our connection" in errors[0]
+    assert ([done], 2) == (left, after)
+    assert [] == check(url)
+
+
 def test_a_full_disk_loses_no_confirmed_intent(tmp_path: Path) -> None:
     """The batch that finds no room is told to all of its threads, and no part of it is kept."""
     url = f"sqlite:///{tmp_path}/janitor.db"
@@ -280,6 +312,28 @@ def test_a_kill_in_the_middle_loses_no_confirmed_intent(url: str, count: int) ->
     assert set(said) <= kept
     assert len(kept) - len(said) <= THREADS
     assert len(kept) == head.count
+    assert [] == check(url)
+
+
+@pytest.mark.parametrize("verb", ["abort-in-threads", "abort-in-fibers"])
+@pytest.mark.parametrize("count", [1, 100, 1000])
+def test_a_kill_loses_no_confirmed_conclusion(url: str, verb: str, count: int) -> None:
+    """What was concluded is, what was intended is there, and each worker is at one thing more."""
+    with open_ledger(url) as ledger:
+        ledger.begin(header_of())
+    with child(verb, url) as process:
+        said = lines(process, count)
+        process.kill()
+        said += rest(process)
+    with open_ledger(url) as ledger:
+        kept = ledger.uploads_of_run("run-1")
+        rows = ledger.head().count
+    intended = {f"intended {record.intent.intent}" for record in kept}
+    concluded = {f"concluded {record.intent.intent}" for record in kept if record.outcome}
+
+    assert set(said) <= intended | concluded
+    assert len(intended | concluded) - len(set(said)) <= THREADS
+    assert rows == len(intended) + len(concluded)
     assert [] == check(url)
 
 

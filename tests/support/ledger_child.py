@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+from janitor.fibers import Hub
 from janitor.ledger import Ledger, LedgerError, open_ledger
 from janitor.sharding import Shard
 from support.ledger_samples import HOUR, LAKE, NOW, decision_of, header_of, seen_of
@@ -78,6 +80,29 @@ def _intend_in_threads(url: str) -> None:
                 _say(ledger.intend("run-1", NOW, decision_of(f"id-{thread}-{number}")))
 
         list(threads.map(work, range(THREADS)))
+
+
+def _abort_in_threads(url: str) -> None:
+    """Intend and conclude without end in many threads, and say which of both is safe of what."""
+    with open_ledger(url) as ledger, ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(_abort, [ledger] * THREADS, range(THREADS)))
+
+
+def _abort_in_fibers(url: str) -> None:
+    """Do the same in many fibers of one thread."""
+    hub = Hub()
+    with open_ledger(url) as ledger:
+        for fiber in range(THREADS):
+            hub.begin(partial(_abort, ledger, fiber))
+        sys.stdin.read()
+
+
+def _abort(ledger: Ledger, worker: int) -> None:
+    for number in itertools.count():
+        intent = ledger.intend("run-1", NOW, decision_of(f"id-{worker}-{number}"))
+        _say(f"intended {intent}")
+        ledger.conclude(intent, NOW, "aborted", size_freed=5)
+        _say(f"concluded {intent}")
 
 
 def _full_in_threads(url: str) -> None:
@@ -175,6 +200,8 @@ def _fork_and_go_on(url: str) -> None:
 VERBS: dict[str, Callable[[str], None]] = {
     "intend": _intend,
     "intend-in-threads": _intend_in_threads,
+    "abort-in-threads": _abort_in_threads,
+    "abort-in-fibers": _abort_in_fibers,
     "full-in-threads": _full_in_threads,
     "sight": _sight,
     "full": _full,
