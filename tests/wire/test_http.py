@@ -24,6 +24,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from support.in_fibers import WireInFibers
 from support.raw_server import hang_up, raw_server, send_and_hang_up
 from support.relay import tls_relay
 
@@ -45,18 +46,20 @@ def allow_all(_method: str, _url: str) -> None:
     """Allow everything."""
 
 
-@pytest.fixture
-def make_wire() -> Iterator[MakeWire]:
-    """Make wires, and close them."""
-    made = []
+@pytest.fixture(params=[Wire, WireInFibers], ids=["threads", "fibers"])
+def make_wire(request: pytest.FixtureRequest) -> Iterator[MakeWire]:
+    """Make wires, for threads and for fibers, and close them."""
+    made: list[Wire] = []
 
     def make(way: Way = WAY, guard: Callable[[str, str], object] = allow_all) -> Wire:
-        made.append(Wire(way, guard))
+        made.append(request.param(way, guard))
         return made[-1]
 
     yield make
     for wire in made:
         wire.close()
+        if isinstance(wire, WireInFibers):
+            wire.hub.close()
 
 
 @pytest.fixture
