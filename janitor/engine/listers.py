@@ -14,8 +14,9 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from janitor.engine.paging import PAGE_CAP, Unseen
+from janitor.engine.paging import PAGE_CAP
 from janitor.engine.splitting import Ranges, Turn
+from janitor.engine.unseen import Unseen
 from janitor.model import Upload
 from janitor.providers.base import Page
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from janitor.batch import Identity, identities_of, keys_of, those
+from janitor.batch import identities_of, keys_of, those
+from janitor.engine.unseen import Unseen
 from janitor.errors import Incomplete
 from janitor.model import Upload
 from janitor.providers.base import Marker, Page
@@ -42,43 +43,6 @@ def pages(fetch: Callable[[Marker | None], P], cap: int = PAGE_CAP) -> Iterator[
         marker = page.next
     message = f"the listing did not end within {cap} pages"
     raise Incomplete(message, code="page_cap")
-
-
-class Unseen:
-    """Lets every upload pass once, with bounded memory.
-
-    Servers repeat entries at the borders of pages, so what was seen lately is
-    enough to know: the last `generation` identities at least, and no more than
-    twice as many and the pages with which that was reached.
-    """
-
-    def __init__(self, generation: int = 50_000) -> None:
-        self.generation = generation
-        self._new: set[Identity] = set()
-        self._old: set[Identity] = set()
-
-    def of(self, uploads: Sequence[Upload]) -> Sequence[Upload]:
-        """Give those that were not seen before, in their order."""
-        identities = identities_of(uploads)
-        page = set(identities)
-        is_new = len(page) == len(identities)
-        if is_new and page.isdisjoint(self._new) and page.isdisjoint(self._old):
-            self._make_room()
-            self._new |= page
-            return uploads
-        return those(uploads, list(map(self._notice, identities)))
-
-    def _notice(self, identity: Identity) -> bool:
-        """Whether an upload is new."""
-        if identity in self._new or identity in self._old:
-            return False
-        self._make_room()
-        self._new.add(identity)
-        return True
-
-    def _make_room(self) -> None:
-        if len(self._new) >= self.generation:
-            self._old, self._new = self._new, set()
 
 
 ListPage = Callable[[Marker | None, str | None], Page]

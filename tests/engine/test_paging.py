@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from janitor.engine.paging import Unseen, pages, uploads
+from janitor.engine.paging import pages, uploads
+from janitor.engine.unseen import Unseen
 from janitor.errors import Incomplete, Transient
 from janitor.model import ContainerRef, Upload
 from janitor.providers.base import Marker, Page

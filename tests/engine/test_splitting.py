@@ -11,9 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.s3_model import NOW, WHERE, Bucket, by_letter, by_utf16
 
-from janitor.engine.paging import PAGE_CAP, Unseen
+from janitor.engine.paging import PAGE_CAP
 from janitor.engine.seams import Unsorted
 from janitor.engine.splitting import Ranges, Turn
+from janitor.engine.unseen import Unseen
 from janitor.errors import Incomplete
 from janitor.model import Upload
 from janitor.providers.base import Marker, Page
