@@ -126,8 +126,9 @@ class LogObserver:
             case Planned(count):
                 self._log.debug("sweep.planned", uploads=count)
             case LedgerNoticed(sentence) | WorkersNoticed(sentence):
-                about = "ledger" if isinstance(event, LedgerNoticed) else "workers"
-                self._log.warning(f"{about}.noticed", detail=sentence)
+                of_ledger = isinstance(event, LedgerNoticed)
+                name = "ledger.noticed" if of_ledger else "workers.noticed"
+                self._log.warning(name, detail=sentence)
             case PageListed(where, uploads):
                 self._log.debug("page.listed", **_place(where), uploads=uploads)
             case RequestFinished(where, operation, seconds, code):
