@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trustme
 from distributed import Client, LocalCluster, Security
+from support import kubernetes_manifests as k8s
 from support.child_scene import PROVIDERS, Scene
+from support.child_sweep import HASTE
 from support.workers import (
     PATIENCE,
     SHORT_LEASES,
@@ -22,10 +26,12 @@ from support.workers import (
     sweeping,
 )
 
+from janitor import settings
 from janitor.backends import dask as dask_backend
 from janitor.backends.dask import ClusterUnusable, DaskStaff
 from janitor.observe.events import WorkersNoticed
 from janitor.targets import Dask
+from janitor.wiring import Sweeper
 
 MakeScene = Callable[..., Scene]
 INTERRUPTED = 130
@@ -121,29 +127,82 @@ def test_a_stop_in_the_middle(make_scene: MakeScene, cluster: Running) -> None:
     assert [] == scene.open_intents()
 
 
-def test_tls(make_scene: MakeScene, tmp_path: Path) -> None:
-    """Scheduler, workers and sweep prove to each other who they are; a stranger gets nowhere."""
-    ours, others = tmp_path / "ours", tmp_path / "others"
-    files, strange = certificates(ours), certificates(others)
-    security = Security(
-        tls_ca_file=files["ca_file"],
-        **{f"tls_{role}_cert": files["cert_file"] for role in ("client", "scheduler", "worker")},
-        **{f"tls_{role}_key": files["key_file"] for role in ("client", "scheduler", "worker")},
-        require_encryption=True,
-    )
+def test_the_manifests_run(make_scene: MakeScene, tmp_path: Path, unused_port: int) -> None:
+    """Scheduler and workers as in deploy/kustomize/dask, with TLS; a stranger gets nowhere."""
+    scheduler = f"tls://127.0.0.1:{unused_port}"
+    files, strange = certificates(tmp_path / "ours"), certificates(tmp_path / "others")
+    places = {
+        "/etc/dask-tls/ca.crt": files["ca_file"],
+        "/etc/dask-tls/tls.crt": files["cert_file"],
+        "/etc/dask-tls/tls.key": files["key_file"],
+        "tls://:8786": scheduler,
+        "tls://dask-scheduler:8786": scheduler,
+        "--local-directory=/tmp": f"--local-directory={tmp_path}",
+    }
     scene = make_scene(3, "s3")
-    with running(host="tls://127.0.0.1", security=security) as made:
-        dask = f'{{scheduler: "{made.scheduler}", ' + ", ".join(
-            f"{name}: {path}" for name, path in files.items()
-        )
-        scene.configure(execution=f"{{concurrency: 16, backend: dask, dask: {dask}}}}}")
-        finished = sweeper(scene).sweep()
+    named = ", ".join(f"{name}: {path}" for name, path in files.items())
+    dask = f'{{scheduler: "{scheduler}", {named}}}'
+    scene.configure(
+        execution=f"{{concurrency: 16, backend: dask, workers: 2, dask: {dask}}}",
+        ledger="${LEDGER}",
+    )
+    manifests = k8s.kustomize(k8s.KUSTOMIZE / "dask")
+    commands = [started(manifests, name, places) for name in ("dask-scheduler", "dask-worker")]
+    with ExitStack() as stack:
+        # Workers fill in the config by themselves, and know no ledger.
+        elsewhere = {"LEDGER": "sqlite:////nowhere/at/all.db"}
+        for command, environ in (commands[0], commands[1], commands[1]):
+            stack.enter_context(program(command, environ | elsewhere))
+        wait_for_workers(scheduler, files, 2)
+        loaded = settings.load(scene.config, {"LEDGER": scene.url})
+        finished = Sweeper(loaded, now=scene.sandbox.clock.now, patience=HASTE).sweep()
         with pytest.raises(ClusterUnusable, match="cannot be reached"):
-            DaskStaff(Dask(made.scheduler, **strange)).count()
+            DaskStaff(Dask(scheduler, **strange)).count()
 
-    assert made.scheduler.startswith("tls://")
     assert 0 == finished.exit_code
     scene.assert_convergence()
+
+
+def started(
+    manifests: Sequence[k8s.Manifest], name: str, places: Mapping[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """Give the command and the environment of a Deployment, for files and addresses of ours."""
+    (found,) = (
+        one for one in manifests if (one["kind"], one["metadata"]["name"]) == ("Deployment", name)
+    )
+    (container,) = found["spec"]["template"]["spec"]["containers"]
+    arguments = [*container["command"], *container["args"]]
+    for theirs, ours in places.items():
+        arguments = [each.replace(theirs, ours) for each in arguments]
+    arguments[0] = str(Path(sys.executable).with_name("dask"))
+    return arguments, {each["name"]: each["value"] for each in container["env"]}
+
+
+@contextmanager
+def program(command: list[str], environ: Mapping[str, str]) -> Iterator[None]:
+    """Run a program until the block ends."""
+    with subprocess.Popen(  # noqa: S603  # what the manifests say
+        command,
+        env={**os.environ, **environ},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as running_program:
+        try:
+            yield
+        finally:
+            running_program.kill()
+
+
+def wait_for_workers(scheduler: str, files: Mapping[str, str], count: int) -> None:
+    """Wait until a scheduler is up and has so many workers."""
+    security = Security(
+        tls_ca_file=files["ca_file"],
+        tls_client_cert=files["cert_file"],
+        tls_client_key=files["key_file"],
+        require_encryption=True,
+    )
+    with Client(scheduler, security=security, timeout=PATIENCE, set_as_default=False) as client:
+        client.wait_for_workers(count, timeout=PATIENCE)
 
 
 def certificates(folder: Path) -> dict[str, str]:

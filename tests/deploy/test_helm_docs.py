@@ -29,7 +29,7 @@ COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 @pytest.mark.parametrize("number", range(len(VALUES)))
 def test_every_block_of_values_renders_what_kubernetes_takes(number: int, tmp_path: Path) -> None:
     """Each stands for itself: nobody has to put two together for the first to work."""
-    manifests = k8s.render(VALUES[number])
+    manifests = k8s.render(VALUES[number], version=k8s.VERSIONS[0])
     for manifest in manifests:
         if k8s.is_native(manifest):
             k8s.check(manifest, k8s.VERSIONS[0])

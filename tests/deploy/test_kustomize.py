@@ -10,6 +10,7 @@ import yaml
 from support import kubernetes_manifests as k8s
 
 import janitor
+from janitor import settings
 
 # What the chart is told to make the same.
 VALUES: dict[str, dict[str, Any]] = {
@@ -22,6 +23,7 @@ VALUES: dict[str, dict[str, Any]] = {
     },
 }
 WORKLOADS = tuple(VALUES)
+COMPONENT = "app.kubernetes.io/component"
 BEFORE_LIMITS_PER_INDEX = {"1.27"}
 both = pytest.mark.parametrize("workload", WORKLOADS)
 
@@ -112,6 +114,42 @@ def test_the_image_is_of_this_version() -> None:
     }
 
     assert {f"upload-janitor:{janitor.__version__}"} == images
+
+
+@pytest.mark.parametrize("version", k8s.VERSIONS)
+def test_a_dask_cluster_is_one_that_kubernetes_takes(version: str) -> None:
+    """All of it, in old versions and new ones, and every pod is hardened."""
+    manifests = k8s.kustomize(k8s.KUSTOMIZE / "dask")
+    for manifest in manifests:
+        k8s.check(manifest, version)
+
+    assert [[], [], []] == [k8s.weaknesses(pod, token=False) for pod in k8s.pods_of(manifests)]
+
+
+def test_a_dask_cluster_is_of_one_image_and_one_config(tmp_path: Path) -> None:
+    """Everybody runs the same, workers read the very file that the sweep names, over TLS."""
+    manifests = k8s.kustomize(k8s.KUSTOMIZE / "dask")
+    pods = {pod["metadata"]["labels"][COMPONENT]: pod for pod in k8s.pods_of(manifests)}
+    containers = {name: pod["spec"]["containers"][0] for name, pod in pods.items()}
+    config = {"name": "config", "mountPath": "/etc/upload-janitor", "readOnly": True}
+    text = k8s.only(manifests, "ConfigMap")["data"]["janitor.yaml"]
+    file = tmp_path / "janitor.yaml"
+    file.write_text(text, encoding="utf-8")
+    execution = settings.load(file, k8s.VARIABLES).execution
+    service = k8s.only(manifests, "Service")
+    worker = {one["name"]: one for one in containers["dask-worker"]["env"]}
+
+    assert {"cronjob", "dask-scheduler", "dask-worker"} == set(pods)
+    assert {f"upload-janitor:{janitor.__version__}"} == {
+        one["image"] for one in containers.values()
+    }
+    assert config in containers["dask-worker"]["volumeMounts"]
+    assert config in containers["cronjob"]["volumeMounts"]
+    assert execution.dask is not None
+    assert f"tls://{service['metadata']['name']}:8786" == execution.dask.scheduler
+    assert execution.dask.scheduler == containers["dask-worker"]["args"][0]
+    # Whoever takes a worker over has no way to the ledger.
+    assert "valueFrom" not in worker["JANITOR_LEDGER_URL"]
 
 
 def test_nothing_enforces() -> None:
