@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -29,30 +29,15 @@ from janitor.ledger.glance import Glance
 from janitor.ledger.types import RunHeader
 from janitor.model import ContainerRef
 from janitor.observe.events import Observer, SweepFinished, fan_out
-from janitor.observe.redaction import redact, redact_url
 from janitor.settings.types import Exposition, Prices, Settings
 from janitor.sharding import Shard
 from janitor.sweep import Job, Run, UploadName, sweep
-from janitor.targets import Execution, Secret, Target
+from janitor.targets import Execution, Target
 
 
 def utc_now() -> datetime:
     """Give the time of this machine."""
     return datetime.now(UTC)
-
-
-def hide_secrets(value: object) -> None:
-    """Make every secret in the settings unprintable for the logs, wherever it turns up."""
-    if isinstance(value, Secret):
-        redact(value.reveal())
-    elif isinstance(value, str):
-        redact_url(value)
-    elif isinstance(value, tuple):
-        for item in value:
-            hide_secrets(item)
-    elif is_dataclass(value):
-        for field_ in fields(value):
-            hide_secrets(getattr(value, field_.name))
 
 
 def steady(now: Callable[[], datetime]) -> Callable[[], datetime]:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+from janitor.backends.shop import FLOOR
+
 
 def main(handle: int) -> None:
     """Work until the pipe is closed; then end at once, whatever is under way.
@@ -20,6 +22,7 @@ def main(handle: int) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    FLOOR.has_own_log = True
     pipe = Connection(handle)
     speaking = threading.Lock()
     while True:

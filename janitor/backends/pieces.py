@@ -128,7 +128,8 @@ class Listing:
     """What came of listing one container; `young` and others that need no look are only counted.
 
     `told` are decisions to keep that somebody wants to hear of, `looks` uploads
-    that need a closer look. `too_many`: nothing of this is of any use.
+    that need a closer look. `too_many`: nothing of this is of any use. `unsorted`:
+    it has to be listed page by page from now on.
     """
 
     outcome: str
@@ -139,6 +140,7 @@ class Listing:
     told: tuple[Packed, ...]
     looks: tuple[Packed, ...]
     too_many: bool = False
+    unsorted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,11 @@ from multiprocessing.connection import Connection
 from typing import Any, ParamSpec, TypeVar
 
 from janitor.backends import tasks
+from janitor.backends.cpus import usable
 from janitor.backends.hands import Hand, WorkerLost
 from janitor.backends.pieces import Greeting, Order, Reply, Terms
 
+STANDARD_ERROR = 2
 # How long a worker may take to end, in seconds, before it is killed.
 END = 5.0
 
@@ -38,6 +40,8 @@ class Worker(Executor):
             self._process = subprocess.Popen(  # noqa: S603  # ourselves
                 [sys.executable, "-m", "janitor.backends.child", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
+                # What goes to standard output is the report, and nothing else.
+                stdout=STANDARD_ERROR,
                 pass_fds=(theirs.fileno(),),
             )
         self.name = f"process-{number}"
@@ -157,7 +161,7 @@ class Processes:
 
     def count(self) -> int:
         """Count the CPUs that we may use."""
-        return len(os.sched_getaffinity(0))
+        return usable()
 
     def hire(self, count: int) -> Sequence[Hand]:
         """Start so many."""

@@ -17,6 +17,7 @@ from janitor.backends.pieces import LOOKS, MOST_LISTED, Listing, ListPiece, Look
 from janitor.backends.troubles import error_of, provider_error_of
 from janitor.engine.activity import Checked
 from janitor.engine.calls import Deadline
+from janitor.engine.looks import DISTRUSTED
 from janitor.engine.packing import pack_upload, unpack_candidate, unpack_upload
 from janitor.engine.survey import Survey
 from janitor.errors import JanitorError
@@ -38,6 +39,8 @@ class Surveying:
     def gather(self, survey: Survey, add: Callable[[Upload], None], deadline: Deadline) -> bool:
         """List a container there, unless it has so much that it has to be done here."""
         where = survey.where
+        if where in DISTRUSTED:
+            return False  # which a worker of this sweep cannot know
         piece = ListPiece(where.container, MOST_LISTED)
         reply = again(lambda: self.team.send(where.target, piece, deadline))
         found = reply.result
@@ -46,6 +49,8 @@ class Surveying:
         survey.listed, survey.oldest = found.listed, found.oldest
         survey.kept = Counter({Reason(reason): count for reason, count in found.kept})
         survey.outcome, survey.error = TargetOutcome(found.outcome), found.error
+        if found.unsorted:
+            DISTRUSTED.add(where)
         for packed in found.told:
             decision = unpack_candidate(where, packed).decision
             if decision.reason in WAITING:

@@ -24,10 +24,13 @@ from janitor.backends.pieces import (
 )
 from janitor.engine.calls import Caller, Deadline, RetryBudget
 from janitor.engine.crew import Crew
+from janitor.engine.descriptors import in_flight, open_files
 from janitor.engine.discover import ALL
 from janitor.engine.flow import Flow
 from janitor.errors import JanitorError
 from janitor.model import ContainerRef
+from janitor.observe import logs
+from janitor.observe.hiding import hide_secrets
 from janitor.providers.base import Aborter, Connection
 from janitor.targets import Target
 
@@ -51,10 +54,14 @@ class TooLate(JanitorError):  # noqa: N818  # says what happened
 class Shop:
     """A worker's part in one run, for the pieces that it does side by side."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, *, has_own_log: bool) -> None:
         loaded = settings.load(terms.config, os.environ)
+        hide_secrets(loaded)
+        if has_own_log:
+            logs.configure(loaded.log.format, loaded.log.level)
         _, slots = slots_of(loaded.execution.concurrency, terms.workers)
-        self.execution = replace(loaded.execution, concurrency=max(1, slots))
+        slots = in_flight(max(1, slots), open_files(slots))
+        self.execution = replace(loaded.execution, concurrency=slots)
         self.stop = threading.Event()
         self.used = time.monotonic()
         self._terms = terms
@@ -139,9 +146,13 @@ def _load(target: Target) -> providers.ProviderModule:
 
 
 class Floor:
-    """All that this process does as a worker, for any number of runs."""
+    """All that this process does as a worker, for any number of runs.
+
+    `has_own_log` says that what is logged here is ours to arrange.
+    """
 
     def __init__(self) -> None:
+        self.has_own_log = False
         self.name = secrets.token_hex(16)
         self._lock = threading.Lock()
         self._shops: dict[str, Shop] = {}
@@ -154,7 +165,7 @@ class Floor:
             self._forget()
             shop = self._shops.get(terms.run_id)
             if shop is None:
-                shop = self._shops[terms.run_id] = Shop(terms)
+                shop = self._shops[terms.run_id] = Shop(terms, has_own_log=self.has_own_log)
                 if terms.run_id in self._stopped:
                     shop.stop.set()
             shop.used = time.monotonic()

@@ -31,6 +31,7 @@ from janitor.backends.troubles import trouble_of
 from janitor.engine.act import Executor
 from janitor.engine.activity import Checked, Checker
 from janitor.engine.calls import Caller, Deadline
+from janitor.engine.looks import DISTRUSTED
 from janitor.engine.packing import (
     Candidate,
     Packed,
@@ -174,6 +175,7 @@ def _listing(survey: Survey, notes: Notes, looks: Iterable[Packed]) -> Listing:
         tuple((reason.value, count) for reason, count in survey.kept.items()),
         tuple(notes.told),
         tuple(looks),
+        unsorted=survey.where in DISTRUSTED,
     )
 
 

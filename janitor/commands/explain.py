@@ -24,13 +24,14 @@ from janitor.evidence import Budget, Listing, Place
 from janitor.explain import Explanation, explain
 from janitor.ledger import Ledger, open_ledger
 from janitor.model import ContainerRef, Upload
+from janitor.observe.hiding import hide_secrets
 from janitor.providers.base import Connection
 from janitor.report.explained import explanation_lines, explanations_json
 from janitor.report.text import counted, visible
 from janitor.settings.types import Settings
 from janitor.sweep import DAY
 from janitor.targets import Target, is_glob
-from janitor.wiring import flow_of, hide_secrets, steady, utc_now
+from janitor.wiring import flow_of, steady, utc_now
 
 EXIT_NOT_FOUND = 1
 NARROWEST, WIDEST = 60, 100

@@ -17,13 +17,14 @@ from janitor.errors import ConfigError
 from janitor.observe import logs
 from janitor.observe.audit import audit_of
 from janitor.observe.events import Observer
+from janitor.observe.hiding import hide_secrets
 from janitor.observe.metrics import Metrics
 from janitor.service.daemon import serve
 from janitor.service.leadership import Alone, Leadership
 from janitor.service.runner import Work
 from janitor.service.watching import Watch
 from janitor.settings.types import Election, Settings
-from janitor.wiring import Sweeper, hide_secrets, last_completes, showing
+from janitor.wiring import Sweeper, last_completes, showing
 
 _STANDARD_INPUT = "-"
 

@@ -21,6 +21,7 @@ from janitor.engine.tally import EXIT_INTERRUPTED
 from janitor.observe import logs
 from janitor.observe.audit import AuditFile, audit_of
 from janitor.observe.events import SweepFinished
+from janitor.observe.hiding import hide_secrets
 from janitor.observe.progress import Progress
 from janitor.report.as_csv import write_csv
 from janitor.report.as_json import write_json, write_jsonl
@@ -31,7 +32,7 @@ from janitor.service.watchdog import watchdog
 from janitor.settings.types import Settings
 from janitor.sharding import Shard
 from janitor.targets import Target
-from janitor.wiring import Sweeper, hide_secrets, utc_now
+from janitor.wiring import Sweeper, utc_now
 
 if TYPE_CHECKING:
     from janitor.commands.pushing import Pusher

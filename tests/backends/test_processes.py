@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.child_scene import PROVIDERS, Scene
@@ -20,13 +22,15 @@ from support.workers import (
 )
 
 from janitor.backends import remote
+from janitor.backends.cpus import usable
 from janitor.errors import ConfigError
 from janitor.model import TargetOutcome
 from janitor.observe.events import RequestFinished, WorkersNoticed
 from janitor.plan import Limits
+from janitor.sandbox.wire import Call
 
 MakeScene = Callable[..., Scene]
-INTERRUPTED = 130
+INCOMPLETE, INTERRUPTED = 3, 130
 
 
 def test_all_providers(make_scene: MakeScene) -> None:
@@ -178,3 +182,38 @@ def test_living_uploads_live(make_scene: MakeScene) -> None:
     assert scene.stale() - {saved} == scene.gone()
     assert [] == scene.open_intents()
     assert 0 == finished.exit_code
+
+
+def test_an_upload_that_ends_every_worker(make_scene: MakeScene) -> None:
+    """It is told of as failed, is not aborted, and all others are, each once."""
+    scene = make_scene(5, "s3")
+    scene.configure(execution=ONE_PROCESS)
+    poison = min(scene.stale())
+    looks: Counter[str] = Counter()
+
+    def end_its_worker(call: Call) -> None:
+        looks[call.upload_id or ""] += 1
+        if call.upload_id == poison and looks[poison] > 1:
+            kill_children()
+
+    scene.sandbox.on("s3.list_parts", end_its_worker)
+    finished = sweeper(scene).sweep()
+    result = finished.results[0]
+    scene.assert_nothing_is_lost()
+
+    assert (INCOMPLETE, 4, 1) == (finished.exit_code, result.aborted, result.failed)
+    assert "is gone" in str(result.error)
+    assert scene.stale() - {poison} == scene.gone() == set(scene.aborted())
+    assert [] == scene.open_intents()
+
+
+def test_a_quota_of_cpus_counts(tmp_path: Path) -> None:
+    """In a container, fewer processes than the machine has CPUs."""
+    file = tmp_path / "cpu.max"
+    every = usable(tmp_path / "missing")
+    found = []
+    for text in ("max 100000", "50000 100000", "100000 100000", "6400000 100000"):
+        file.write_text(f"{text}\n", "ascii")
+        found.append(usable(file))
+
+    assert [every, 1, 1, every] == found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -14,6 +15,7 @@ from support.child_scene import HANDLED, SENT, Scene, holding
 from support.workers import ONE_PROCESS, PATIENCE, children
 
 MakeScene = Callable[..., Scene]
+TERMINATED = 143
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,3 +54,25 @@ def test_killed_with_an_abort_on_the_wire(make_scene: MakeScene, where: str) -> 
 
     assert (-signal.SIGKILL, 0) == (ended, finished.exit_code)
     scene.assert_convergence()
+
+
+def test_everybody_is_told_to_end(make_scene: MakeScene) -> None:
+    """A service manager tells every process of a service: workers leave the end to the sweep."""
+    scene = make_scene(40, "s3")
+    scene.configure(execution="{concurrency: 2, backend: processes, workers: 1}")
+    with holding(scene, "s3", SENT, 2) as hold, Child(scene.orders()) as child:
+        hold.wait_until_held()
+        (worker,) = children(child.pid)
+        for pid in (worker, child.pid):
+            os.kill(pid, signal.SIGTERM)
+        child.wait_until_stopping()
+        hold.let_go()
+        ended = child.end()
+        report = json.loads(child.output())
+    scene.assert_nothing_is_lost()
+    aborted = {each["upload_id"] for each in report["uploads"] if each["outcome"] == "aborted"}
+
+    assert TERMINATED == ended
+    assert scene.gone() == aborted == set(scene.aborted())
+    assert 1 < len(aborted) < 40
+    assert [] == scene.open_intents()
