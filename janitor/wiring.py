@@ -10,15 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
 from janitor import __version__, providers
 from janitor import ledger as ledgers
-from janitor.backends.away import Away
-from janitor.backends.hands import Staff
-from janitor.backends.pieces import LEASE, OWN_SHARE, slots_of
-from janitor.backends.processes import Processes
 from janitor.engine.calls import Caller, Patience
 from janitor.engine.descriptors import in_flight, open_files
 from janitor.engine.flow import Flow
@@ -33,6 +30,10 @@ from janitor.settings.types import Exposition, Prices, Settings
 from janitor.sharding import Shard
 from janitor.sweep import Job, Run, UploadName, sweep
 from janitor.targets import Execution, Target
+
+if TYPE_CHECKING:
+    from janitor.backends.away import Away
+    from janitor.backends.hands import Staff
 
 
 def utc_now() -> datetime:
@@ -104,6 +105,9 @@ def flow_of(settings: Settings) -> Flow:
     execution = settings.execution
     wanted, part = execution.concurrency, 1.0
     if execution.backend != "threads":
+        # Most sweeps have no workers, and what they take is long to import. So everywhere.
+        from janitor.backends.pieces import OWN_SHARE, slots_of  # noqa: PLC0415  # see above
+
         wanted, part = slots_of(execution.concurrency, 1)[0], OWN_SHARE
     files = open_files(wanted)
     budget = in_flight(wanted, files)
@@ -130,6 +134,9 @@ def away_of(settings: Settings) -> Away | None:
             " file"
         )
         raise ConfigError(message)
+    from janitor.backends.away import Away  # noqa: PLC0415  # as in `flow_of`
+    from janitor.backends.pieces import LEASE  # noqa: PLC0415  # the same
+
     lease = LEASE
     if settings.election is not None:
         # Whoever leads after us may begin a third of the duration after we ceased to.
@@ -140,6 +147,8 @@ def away_of(settings: Settings) -> Away | None:
 def _staff(execution: Execution) -> Staff:
     """Say where workers come from; raise ConfigError where an extra is missing."""
     if execution.dask is None:
+        from janitor.backends.processes import Processes  # noqa: PLC0415  # as in `flow_of`
+
         return Processes()
     try:
         # Dask is an extra, and slow to import.

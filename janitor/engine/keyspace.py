@@ -9,6 +9,7 @@ requests, never uploads, because every text between two keys is a good border.
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import cache
 from math import inf, isqrt
 
 # Borders are made of these only: XML can carry them, and whoever sorts by UTF-8,
@@ -29,8 +30,12 @@ _CLASSES = (
     "ABCDEF",
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
 )
-# Every code point up to the last one that is plain; those that are not are left to `is_plain`.
-_ALL = "".join(map(chr, range(1, ord(HIGHEST) + 1)))
+
+
+@cache
+def _all() -> str:
+    """Give every code point up to the last plain one; those that are not, `is_plain` tells."""
+    return "".join(map(chr, range(1, ord(HIGHEST) + 1)))
 
 
 def is_plain(character: str) -> bool:
@@ -76,8 +81,8 @@ class Alphabets:
                 digit = len(letters)
             elif place >= len(key):
                 digit = 0
-            elif letters is _ALL:
-                digit = min(ord(key[place]), len(_ALL))
+            elif _has_all(letters):
+                digit = min(ord(key[place]), len(letters))
             else:
                 digit = bisect_right(letters, key[place])
             value = value * (len(letters) + 1) + digit
@@ -99,12 +104,17 @@ class Alphabets:
         return self._expected[place] if place < len(self._expected) else ""
 
 
+def _has_all(letters: str) -> bool:
+    # All others are of ASCII.
+    return len(letters) > ord("\x7f")
+
+
 def _joined(letters: str, character: str) -> str:
     """Give what is expected where this character was seen as well."""
-    if letters is _ALL or not is_plain(character):
+    if _has_all(letters) or not is_plain(character):
         return letters
     if character > "\x7f":
-        return _ALL
+        return _all()
     kin = next((kin for kin in _CLASSES if character in kin), character)
     return "".join(sorted({*letters, *kin}))
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from janitor.backends.away import Office
 from janitor.engine.act import Executor
 from janitor.engine.activity import Checker
 from janitor.engine.calls import Deadline
@@ -23,10 +22,12 @@ from janitor.errors import JanitorError
 from janitor.model import ContainerRef, Outcome, Reason, UploadResult, Verdict
 from janitor.observe.events import UploadFinished
 from janitor.providers.base import Aborter, Reader
-from janitor.sweep.elsewhere import acting_of
 from janitor.sweep.opening import crashed
 from janitor.sweep.planning import Allotment, Planner
 from janitor.sweep.run import Job, Run
+
+if TYPE_CHECKING:
+    from janitor.backends.away import Office
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class Actor:
         self, office: Office, allotment: Allotment, planner: Planner, hands: _Hands
     ) -> Iterator[UploadResult]:
         """Let others carry out the plan, piece by piece."""
+        from janitor.sweep.elsewhere import acting_of  # noqa: PLC0415  # most sweeps have no workers
+
         acting = acting_of(self.run, office, self.deadline, hands.readers)
 
         def streams() -> Iterator[tuple[Lane, Iterator[list[Candidate]]]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from janitor.backends.away import Away
 from janitor.engine.calls import Caller
 from janitor.engine.memory import RunLedger
 from janitor.ledger.types import RunHeader
@@ -16,6 +16,9 @@ from janitor.plan import Limits
 from janitor.providers.base import Aborter, Connection
 from janitor.sharding import Shard
 from janitor.targets import Execution, Target
+
+if TYPE_CHECKING:
+    from janitor.backends.away import Away
 
 # A container, and a key ("" on Glacier) and upload id in it.
 UploadName = tuple[ContainerRef, str, str]

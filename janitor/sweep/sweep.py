@@ -7,6 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from janitor.engine.backlog import Backlog
 from janitor.engine.calls import Deadline
@@ -27,11 +28,13 @@ from janitor.observe.events import (
     SweepStarted,
 )
 from janitor.sweep.acting import Actor
-from janitor.sweep.elsewhere import introduced, office_of
 from janitor.sweep.finding import Finder
-from janitor.sweep.opening import Opener
+from janitor.sweep.opening import Opened, Opener
 from janitor.sweep.planning import Planner, less, limits_left, spent_by
 from janitor.sweep.run import Job, Run
+
+if TYPE_CHECKING:
+    from janitor.backends.away import Office
 
 NO_LEDGER = "no ledger and no grace: a run can abort what it sees for the first time"
 
@@ -73,12 +76,12 @@ def _sweep(
     deadline = Deadline(execution.run_timeout.total_seconds())
     crew = stack.enter_context(Crew(run.caller.flow, execution))
     guides = stack.enter_context(ThreadPoolExecutor(crew.abreast, thread_name_prefix="target"))
-    office = office_of(run, jobs, started, stack)
+    office = _office(run, jobs, started, stack)
     opener = Opener(run, stack, deadline)
     planner = Planner(run, stack.enter_context(Backlog()), stack.enter_context(Backlog()))
     targets = list(guides.map(opener.open, jobs))
     opener.begin(targets, started)
-    elsewhere = None if office is None else introduced(office, targets)
+    elsewhere = None if office is None else _introduced(office, targets)
     surveyors = partial(_surveyor, run, started, planner.take, elsewhere)
     surveys = Finder(run, deadline, guides, crew, surveyors).survey_all(targets)
     allotment = planner.plan(surveys)
@@ -92,6 +95,21 @@ def _sweep(
         )
 
     return tuple(result(survey) for survey in surveys)
+
+
+def _office(run: Run, jobs: Sequence[Job], started: datetime, stack: ExitStack) -> Office | None:
+    """Have workers get ready where there are any; most sweeps need not import what that takes."""
+    if run.away is None:
+        return None
+    from janitor.sweep.elsewhere import office_of  # noqa: PLC0415  # see above
+
+    return office_of(run, jobs, started, stack)
+
+
+def _introduced(office: Office, targets: Sequence[Opened]) -> Elsewhere:
+    from janitor.sweep.elsewhere import introduced  # noqa: PLC0415  # as in `_office`
+
+    return introduced(office, targets)
 
 
 def _surveyor(

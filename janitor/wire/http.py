@@ -19,7 +19,7 @@ from janitor.wire.transfer import Names
 
 Guard = Callable[[str, str], object]
 
-_UNSAFE = re.compile(r'["#<>\\^`{|}\x00-\x20\x7f-\U0010ffff]')
+_UNSAFE = re.compile(r'["#<>\\^`{|}\x00-\x20\x7f]')
 _ENDS = re.compile(r"[\r\n\0]")
 
 
@@ -43,7 +43,7 @@ class Wire:
         ConnectionClosedError or another HTTPClientError.
         """
         lines = list(headers)
-        if _UNSAFE.search(url) or _ENDS.search("".join(lines)):
+        if not url.isascii() or _UNSAFE.search(url) or _ENDS.search("".join(lines)):
             message = f"refused to send {method}: something in it is not encoded"
             raise Refused(message, code="guard")
         self._guard(method, url)

@@ -74,6 +74,7 @@ def test_a_scan_without_a_ledger_needs_no_database(job: Job) -> None:
     assert 3 == json.loads(told)["targets"][0]["listed"]
     assert FOR_SWEEPS <= modules
     assert set() == modules & (FOR_OTHERS | FOR_LEDGERS)
+    assert [] == [name for name in modules if name.startswith("janitor.backends")]
 
 
 def test_a_sweep_with_a_ledger_needs_no_other_database(job: Job) -> None:
