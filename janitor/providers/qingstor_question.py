@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -14,15 +14,14 @@ from janitor.wire.line import Reply
 _DOTS = frozenset({".", ".."})
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One request; `verb` is the SDK's name for it, without a bucket it is about the account."""
 
     verb: str
     method: str
     bucket: str | None = None
     key: str | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = MappingProxyType({})
 
 
 class Transport(Protocol):
@@ -80,7 +79,7 @@ class Check:
         meant = self._meant(question)
         fits = (method, where) == (question.method, meant) and _names_the_upload(question, query)
         # Whoever takes dot segments out has the address of something else.
-        if not fits or (question.key is not None and not _DOTS.isdisjoint(where.split("/"))):
+        if not fits or ("/." in where and not _DOTS.isdisjoint(where.split("/"))):
             message = (
                 f"refused to send {method} {where}: meant was {question.method} {meant};"
                 " this key cannot be addressed"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Final
 
@@ -18,11 +17,17 @@ from janitor.providers.qingstor_question import Check, Question, address_of
 from janitor.targets import Execution, QingStorOptions
 from janitor.wire.http import Wire
 from janitor.wire.line import LARGEST, Reply, Way
-from janitor.wire.qingstor_client import Keys, Place, QingStorClient, Request
+from janitor.wire.qingstor_client import Keys, Place, QingStorClient
 
 # What requests would change, or an address in which names of users could hide.
 _PLAIN: Final = re.compile(r"[a-z0-9.:\[\]-]+")
+# What lists uploads, and what names an upload; never what is about an object.
+_ALLOWED: Final[Mapping[str, re.Pattern[str]]] = {
+    "DELETE": re.compile(r"[^?#]*\?upload_id=[^&#]+"),
+    "GET": re.compile(r"[^?#]*\?(?:[^&#]*&)*(?:uploads|upload_id=[^&#]+)(?:&[^#]*)?"),
+}
 _GZIP: Final = 31
+_GZIPPED: Final = frozenset({"gzip", "x-gzip"})
 
 
 def covers(options: QingStorOptions) -> bool:
@@ -56,35 +61,41 @@ class WireTransport:
 
     def ask(self, question: Question) -> Reply:
         """Build, inspect, sign and send one request."""
-        with _errors_of(question.verb):
-            request = self._request(question)
-            self._check.require(question, request.method, request.url)
-            reply = self._client.send(request)
-            if not reply.whole:
-                error = f"the reply has {len(reply.body)} bytes, more were announced"
-                raise network.ConnectionClosedError(endpoint_url=request.url, error=error)
-            encoding = reply.headers.get("content-encoding", "").strip().lower()
-            if reply.body and encoding in {"gzip", "x-gzip"}:
-                return reply._replace(body=_unzipped(reply.body))
-            return reply
+        verb = question.verb
+        try:
+            return self._reply_to(question)
+        except (network.HTTPClientError, network.ConnectionError) as error:
+            message = f"{verb}: {type(error).__name__}: {error}"
+            raise Transient(message, code="connection") from error
+        except UnicodeEncodeError as error:
+            message = f"{verb}: the key cannot be sent: {error.reason}"
+            raise Refused(message, code="guard") from error
+        except (ValueError, zlib.error) as error:
+            message = f"{verb}: {type(error).__name__}: {error}"
+            raise Unexpected(message, code="sdk_error") from error
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def _request(self, question: Question) -> Request:
-        assert question.bucket is not None  # noqa: S101  # for mypy: the account is asked by the SDK
-        return self._client.request(
-            question.method, question.bucket, question.key, question.parameters
-        )
+    def _reply_to(self, question: Question) -> Reply:
+        method, bucket, key = question.method, question.bucket, question.key
+        assert bucket is not None  # noqa: S101  # for mypy: the account is asked by the SDK
+        request = self._client.request(method, bucket, key, question.parameters)
+        self._check.require(question, request.method, request.url)
+        reply = self._client.send(request)
+        if not reply.whole:
+            error = f"the reply has {len(reply.body)} bytes, more were announced"
+            raise network.ConnectionClosedError(endpoint_url=request.url, error=error)
+        if reply.body and reply.headers.get("content-encoding", "").lower() in _GZIPPED:
+            return reply._replace(body=_unzipped(reply.body))
+        return reply
 
 
 def _guard(method: str, url: str) -> None:
     """Allow to list uploads, and what names an upload; never what is about an object."""
-    _, _, query = url.partition("?")
-    pairs = query.split("&")
-    names = any(pair.startswith("upload_id=") and pair != "upload_id=" for pair in pairs)
-    allowed = names if method == "DELETE" else method == "GET" and (names or "uploads" in pairs)
+    wanted = _ALLOWED.get(method)
+    allowed = wanted is not None and wanted.fullmatch(url) is not None
     if not allowed:
         message = f"refused to send {method} {url.partition('?')[0]}: it is not what was meant"
         raise Refused(message, code="guard")
@@ -120,19 +131,3 @@ def _unzipped(body: bytes) -> bytes:
         message = f"the reply has more than {LARGEST} bytes"
         raise ValueError(message)
     return found
-
-
-@contextmanager
-def _errors_of(verb: str) -> Iterator[None]:
-    """Translate what the wire raises."""
-    try:
-        yield
-    except (network.HTTPClientError, network.ConnectionError) as error:
-        message = f"{verb}: {type(error).__name__}: {error}"
-        raise Transient(message, code="connection") from error
-    except UnicodeEncodeError as error:
-        message = f"{verb}: the key cannot be sent: {error.reason}"
-        raise Refused(message, code="guard") from error
-    except (ValueError, zlib.error) as error:
-        message = f"{verb}: {type(error).__name__}: {error}"
-        raise Unexpected(message, code="sdk_error") from error

@@ -12,8 +12,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import lru_cache
 from mimetypes import guess_type
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from janitor.wire.http import Wire
@@ -43,8 +44,7 @@ class Place:
     virtual: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What is sent; `resource` is what of it is signed beside type and date."""
 
     method: str
@@ -92,7 +92,7 @@ class QingStorClient:
             f"{place.scheme}://{host}{path or '/'}?{'&'.join(sorted(query))}",
             host,
             f"{resource}?{signed}" if signed else resource,
-            guess_type(path)[0] or _DEFAULT_TYPE,
+            _type_of(path),
         )
 
     def signed(self, request: Request, date: str) -> list[str]:
@@ -119,3 +119,16 @@ class QingStorClient:
             date = formatdate(now, usegmt=True)
             self._second = (now, date)
         return date
+
+
+def _type_of(path: str) -> str:
+    """Guess as the SDK does, which knows the type of a file by all that is behind a dot."""
+    name, dot, behind = path.rpartition("/")[2].partition(".")
+    if not dot:
+        return _DEFAULT_TYPE
+    return _type_behind(behind) if name else guess_type(path)[0] or _DEFAULT_TYPE
+
+
+@lru_cache(maxsize=1024)
+def _type_behind(behind: str) -> str:
+    return guess_type(f"/name.{behind}")[0] or _DEFAULT_TYPE
