@@ -17,6 +17,7 @@ from janitor.wire import s3_scan, s3_xml
 from janitor.wire.aws_client import AwsClient, Read
 from janitor.wire.http import Wire
 from janitor.wire.line import Reply
+from janitor.wire.molds import Molds
 from janitor.wire.s3_address import Address, Addresses
 from janitor.wire.s3_errors import parse_error
 
@@ -38,6 +39,7 @@ _NUMBERS: Final = frozenset({"MaxParts", "MaxUploads", "PartNumberMarker"})
 _KNOWN: Final = {
     name: int if name in _NUMBERS else str for name in ("Bucket", "Key", *_HEADERS, *_QUERY)
 }
+_PARTS: Final = Molds(lambda body: s3_xml.read(body, s3_xml.PARTS), s3_xml.kind_in_parts)
 # What is the same when it is encoded.
 _SAFE: Final = re.compile(r"[A-Za-z0-9_.~-]*")
 
@@ -126,7 +128,7 @@ def _uploads(reply: Reply) -> dict[str, Any]:
 
 
 def _parts(reply: Reply) -> dict[str, Any]:
-    return s3_xml.read(reply.body, s3_xml.PARTS)
+    return _PARTS.read(reply.body)
 
 
 def _nothing(reply: Reply) -> dict[str, Any]:

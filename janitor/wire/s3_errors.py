@@ -10,6 +10,7 @@ from botocore.parsers import ResponseParserError
 
 from janitor.wire.aws_client import metadata_of
 from janitor.wire.line import Reply
+from janitor.wire.molds import Molds
 from janitor.wire.s3_xml import name_of, root_of
 
 _SERVER_ERROR: Final = 500
@@ -29,12 +30,12 @@ def parse_error(reply: Reply) -> dict[str, Any]:
 
 
 def _told(body: bytes) -> dict[str, Any] | None:
+    children: dict[str, Any]
     try:
-        root = root_of(body)
+        ((tag, children),) = _ERRORS.read(body).items()
     except ResponseParserError:
         return None
-    children = _children(root)
-    if root.tag == "Error":
+    if tag == "Error":
         children.pop("RequestId", None)
         children.pop("HostId", None)
         return children
@@ -43,8 +44,20 @@ def _told(body: bytes) -> dict[str, Any] | None:
     return {"Message": "", "Code": ""} | (inner if isinstance(inner, dict) else {})
 
 
+def _document(body: bytes) -> dict[str, Any]:
+    root = root_of(body)
+    return {root.tag: _children(root)}
+
+
+def _text_or_none(text: str) -> str | None:
+    return text or None
+
+
 def _children(node: Element) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for child in node:
         found.setdefault(name_of(child), _children(child) if len(child) else child.text)
     return found
+
+
+_ERRORS: Final = Molds(_document, lambda _name: _text_or_none)

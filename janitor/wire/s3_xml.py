@@ -10,7 +10,7 @@ false stays text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 from xml.parsers import expat
@@ -49,6 +49,7 @@ UPLOADS: Final[Mapping[str, Any]] = {
     "Upload": ("Uploads", UPLOAD),
     "CommonPrefixes": ("CommonPrefixes", {"Prefix": str}),
 }
+_PART: Final = {"PartNumber": int, "LastModified": str, "ETag": str, "Size": int}
 PARTS: Final[Mapping[str, Any]] = {
     "Bucket": str,
     "Key": str,
@@ -59,9 +60,15 @@ PARTS: Final[Mapping[str, Any]] = {
     "IsTruncated": _boolean,
     "Initiator": _INITIATOR,
     "StorageClass": str,
-    "Part": ("Parts", {"PartNumber": int, "LastModified": str, "ETag": str, "Size": int}),
+    "Part": ("Parts", _PART),
 }
 NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def kind_in_parts(name: str) -> Callable[[str], Any]:
+    """Say how the text of an element of a page of parts is read; names mean the same anywhere."""
+    kind = PARTS.get(name, _PART.get(name, str))
+    return kind if callable(kind) else str
 
 
 def read(body: bytes, table: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,17 @@ import hmac
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as HASH
 from urllib.parse import quote
 
 EMPTY: Final = hashlib.sha256(b"").hexdigest()
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
+# What RFC 2104 makes the two halves of a key with.
+_INNER: Final = 0x36
+_OUTER: Final = 0x5C
 
 
 class Keys(Protocol):
@@ -47,7 +53,7 @@ class Signer:
     def __init__(self, region: str, service: str = "s3", payload: str = EMPTY) -> None:
         self._region, self._service, self._payload = region, service, payload
         self._is_s3 = service == "s3"
-        self._key = ("", "", b"")
+        self._key = ("", "", (hashlib.sha256(), hashlib.sha256()))
         self._second = (0, "")
 
     def sign(
@@ -87,12 +93,13 @@ class Signer:
         scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         text = f"{_ALGORITHM}\n{stamp}\n{scope}\n{digest}"
-        signature = hmac.digest(
-            self._signing_key(keys.secret_key, stamp[:8]), text.encode(), "sha256"
-        )
+        inner, outer = self._signing_key(keys.secret_key, stamp[:8])
+        inner, outer = inner.copy(), outer.copy()
+        inner.update(text.encode())
+        outer.update(inner.digest())
         signed["authorization"] = (
             f"{_ALGORITHM} Credential={keys.access_key}/{scope}, "
-            f"SignedHeaders={listed}, Signature={signature.hex()}"
+            f"SignedHeaders={listed}, Signature={outer.hexdigest()}"
         )
         return signed
 
@@ -104,15 +111,25 @@ class Signer:
             self._second = (now, stamp)
         return stamp
 
-    def _signing_key(self, secret: str, day: str) -> bytes:
+    def _signing_key(self, secret: str, day: str) -> tuple[HASH, HASH]:
+        """Give both halves of an HMAC that has the key of the day.
+
+        The function that does it in one step gives the interpreter to other
+        threads meanwhile, and it may take long to get it back.
+        """
         # Read and replaced as one tuple, so that no thread sees half of it.
-        known_secret, known_day, key = self._key
+        known_secret, known_day, halves = self._key
         if known_secret != secret or known_day != day:
             key = f"AWS4{secret}".encode()
             for step in (day, self._region, self._service, "aws4_request"):
                 key = hmac.digest(key, step.encode(), "sha256")
-            self._key = (secret, day, key)
-        return key
+            padded = key.ljust(hashlib.sha256().block_size, b"\0")
+            halves = (
+                hashlib.sha256(bytes(byte ^ _INNER for byte in padded)),
+                hashlib.sha256(bytes(byte ^ _OUTER for byte in padded)),
+            )
+            self._key = (secret, day, halves)
+        return halves
 
 
 @lru_cache(maxsize=64)  # there are only a few sets of headers
