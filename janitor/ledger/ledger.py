@@ -128,7 +128,7 @@ class Ledger:
 
         An upload that had vanished for at most 30 d goes on; one with another
         `initiated` starts again. See `marks` for what holds when clocks jump.
-        A batch of 4000 is one step; if a later one fails, earlier ones stay.
+        A batch of 10,000 is one step; if a later one fails, earlier ones stay.
         """
         return self._sightings.sight(where, run_id, at, seen)
 
