@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from janitor.grace import Mark
@@ -99,9 +100,13 @@ def _pack_mark(mark: Mark) -> Packed:
 
 def _unpack_mark(packed: Packed) -> Mark:
     first, seen_before, unchanged, fingerprint = packed
-    return Mark(
-        _EPOCH + first * _MICROSECOND, seen_before, _EPOCH + unchanged * _MICROSECOND, fingerprint
-    )
+    return Mark(_shared(first), seen_before, _shared(unchanged), fingerprint)
+
+
+@lru_cache(maxsize=64)
+def _shared(instant: int) -> datetime:
+    """Give a moment that many have in common: marks are made a thousand at once."""
+    return _EPOCH + instant * _MICROSECOND
 
 
 def _instant(moment: datetime | None) -> int | None:
