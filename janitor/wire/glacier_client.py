@@ -30,6 +30,8 @@ _UPLOAD: Final = (*_VAULT, "uploadId")
 _PAGE: Final = frozenset({"limit", "marker"})
 # Whoever normalizes a path would take these out, and another resource would be meant.
 _SWALLOWED: Final = frozenset({"", ".", ".."})
+# What is the same when it is encoded.
+_SAFE: Final = re.compile(r"[A-Za-z0-9_.~-]*")
 # No names of users, no dot or empty segments, no query of its own.
 _URL: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
 
@@ -86,11 +88,12 @@ class GlacierClient(AwsClient):
         self, arguments: Mapping[str, Any], labels: tuple[str, ...], more: frozenset[str]
     ) -> Address | None:
         """Give the address; None if there is anything in the arguments that we do not know."""
-        sound = all(type(value) is str for value in arguments.values())
-        if not sound or not arguments.keys() <= more.union(labels):
-            return None
-        if any(arguments.get(label, "") in _SWALLOWED for label in labels):
-            return None
+        for name, value in arguments.items():
+            if type(value) is not str or (name not in labels and name not in more):
+                return None
+        for label in labels:
+            if arguments.get(label, "") in _SWALLOWED:
+                return None
         if not self._known:
             # Threads that come at once find the same. It signs, and may ask for credentials.
             self._known = [fibers.offload(lambda: _asked(self._sdk))]
@@ -113,10 +116,10 @@ def _address(asked: Asked) -> Address | None:
 
 
 def _url(address: Address, arguments: Mapping[str, str]) -> str:
-    account, vault = (quote(arguments[name], safe="") for name in _VAULT)
+    account, vault = _encoded(arguments["accountId"]), _encoded(arguments["vaultName"])
     url = f"{address.base}/{account}/vaults/{vault}/multipart-uploads"
     if "uploadId" in arguments:
-        url += f"/{quote(arguments['uploadId'], safe='')}"
+        url += f"/{_encoded(arguments['uploadId'])}"
     query = "&".join(_query(arguments))
     return f"{url}?{query}" if query else url
 
@@ -125,4 +128,8 @@ def _query(arguments: Mapping[str, str]) -> Iterator[str]:
     """Encode what goes into the query, in the order in which it was given, as boto3 does."""
     for name, value in arguments.items():
         if name in _PAGE:
-            yield f"{name}={quote(value, safe='')}"
+            yield f"{name}={_encoded(value)}"
+
+
+def _encoded(value: str) -> str:
+    return value if _SAFE.fullmatch(value) else quote(value, safe="")

@@ -7,7 +7,6 @@ document that says nothing, so that whoever wants a witness finds none.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from http.client import responses
 from typing import Any, Final
 
@@ -78,7 +77,7 @@ def _members(body: bytes, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _without_nulls(entry: Any) -> Any:
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, dict) or None not in entry.values():
         return entry
     return {name: value for name, value in entry.items() if value is not None}
 

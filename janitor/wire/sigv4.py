@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 from urllib.parse import quote
 
 EMPTY: Final = hashlib.sha256(b"").hexdigest()
+# What is the same when it is encoded once more.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~/-]*")
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 # What RFC 2104 makes the two halves of a key with.
 _INNER: Final = 0x36
@@ -80,7 +83,7 @@ class Signer:
         if self._is_s3:
             signed["x-amz-content-sha256"] = self._payload
         else:
-            path = quote(path, safe="/~")
+            path = path if _PLAIN.fullmatch(path) else quote(path, safe="/~")
         signed["x-amz-date"] = stamp
         if keys.token:
             signed["x-amz-security-token"] = keys.token
