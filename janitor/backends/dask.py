@@ -167,8 +167,14 @@ class DaskStaff:
         """Let all of them forget the run, and close the connection."""
         if self._cluster is None:
             return
-        for hand in self._hands:
-            if hand.alive:
-                hand.close(run_id)
+        told = [
+            threading.Thread(target=hand.close, args=(run_id,), daemon=True)
+            for hand in self._hands
+            if hand.alive
+        ]
+        for each in told:
+            each.start()
+        for each in told:
+            each.join(PATIENCE)
         self._cluster.close()
         self._cluster, self._hands = None, []

@@ -24,8 +24,8 @@ from janitor.targets import Target
 
 # How long a worker may take to get ready, in seconds.
 READY = 60.0
-# What a piece may take beyond its deadline: the last request ends with its timeouts.
-BEYOND = 150.0
+# What a reply may take beyond the deadline of a piece and the timeouts of its last request.
+BEYOND = 10.0
 # How often lost or late pieces are sent again.
 TRIES = 5
 GLANCE = 0.25
@@ -106,7 +106,10 @@ class Sent:
 
 @dataclass(slots=True)
 class Team:
-    """The workers of one run. For many threads."""
+    """The workers of one run. For many threads.
+
+    `last_request` is how long one request may take, in seconds.
+    """
 
     staff: Staff
     terms: Terms
@@ -114,6 +117,7 @@ class Team:
     now: Callable[[], datetime]
     stop: threading.Event
     targets: Mapping[str, Target]
+    last_request: float
     identities: dict[str, Identity] = field(default_factory=dict)
     _members: list[_Member] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -161,7 +165,7 @@ class Team:
     def reply_to(self, sent: Sent) -> Reply:
         """Wait for the reply to a piece, as long as its worker lives and it can come."""
         try:
-            reply = _awaited(sent)
+            reply = _awaited(sent, self.last_request + BEYOND)
         except (WorkerLost, CancelledError, OSError) as error:
             sent.future.cancel()  # nobody may begin it now
             how = str(error) if isinstance(error, WorkerLost) else "is gone"
@@ -275,9 +279,10 @@ class Team:
         return 2 * max(1, self._count())
 
 
-def _awaited(sent: Sent) -> Reply:
-    """Wait for a reply; raise WorkerLost where none can be expected."""
-    hand, give_up = sent.member.hand, time.monotonic() + sent.order.seconds + BEYOND
+def _awaited(sent: Sent, beyond: float) -> Reply:
+    """Wait for a reply, until so long after the deadline; raise WorkerLost where none can come."""
+    hand = sent.member.hand
+    give_up = time.monotonic() + max(0.0, sent.order.seconds) + beyond
     while True:
         try:
             return sent.future.result(GLANCE)

@@ -16,11 +16,11 @@ from janitor.backends.hands import TRIES, NoWorkers, Sent, Team, WorkerLost
 from janitor.backends.pieces import LOOKS, MOST_LISTED, Listing, ListPiece, Looked, LookPiece, Reply
 from janitor.backends.troubles import error_of, provider_error_of
 from janitor.engine.activity import Checked
-from janitor.engine.calls import Deadline
+from janitor.engine.calls import PASSED, Deadline
 from janitor.engine.looks import DISTRUSTED
 from janitor.engine.packing import pack_upload, unpack_candidate, unpack_upload
 from janitor.engine.survey import Survey
-from janitor.errors import JanitorError
+from janitor.errors import DeadlineExceeded, JanitorError
 from janitor.grace import WAITING
 from janitor.model import Reason, TargetOutcome, Upload, UploadResult, size_of
 from janitor.observe.events import UploadFinished
@@ -42,7 +42,7 @@ class Surveying:
         if where in DISTRUSTED:
             return False  # which a worker of this sweep cannot know
         piece = ListPiece(where.container, MOST_LISTED)
-        reply = again(lambda: self.team.send(where.target, piece, deadline))
+        reply = again(lambda: self.team.send(where.target, piece, deadline), deadline)
         found = reply.result
         if not isinstance(found, Listing) or found.too_many:
             return False
@@ -87,7 +87,7 @@ class Surveying:
         self, survey: Survey, piece: LookPiece, first: Sent, deadline: Deadline
     ) -> Iterator[Checked]:
         target = survey.where.target
-        reply = again(lambda: self.team.send(target, piece, deadline), first)
+        reply = again(lambda: self.team.send(target, piece, deadline), deadline, first)
         found = reply.result
         assert isinstance(found, Looked)  # noqa: S101  # for mypy: it is what was asked for
         for packed, trouble, at in found.checked:
@@ -97,13 +97,15 @@ class Surveying:
             raise error_of(found.trouble)
 
 
-def again(send: Callable[[], Sent], first: Sent | None = None) -> Reply:
+def again(send: Callable[[], Sent], deadline: Deadline, first: Sent | None = None) -> Reply:
     """Send a piece that changes nothing until there is a reply; raise Lost where that is hopeless.
 
-    Raises the trouble of a worker, and NoWorkers.
+    Raises the trouble of a worker, DeadlineExceeded and NoWorkers.
     """
     told = "it came too late, every time"
     for _ in range(TRIES):
+        if first is None and deadline.left() <= 0:
+            raise DeadlineExceeded(PASSED, code="deadline")
         sent, first = first or send(), None
         try:
             reply = sent.reply()

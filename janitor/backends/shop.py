@@ -204,7 +204,8 @@ class Floor:
             shop = self._shops.pop(run_id, None)
             self._stopped.discard(run_id)
         if shop is not None:
-            shop.close()
+            # Beside: a request that hangs must not hold up whoever told us.
+            threading.Thread(target=shop.close, daemon=True).start()
 
     def _forget(self) -> None:
         now = time.monotonic()

@@ -28,7 +28,9 @@ def office_of(run: Run, jobs: Sequence[Job], started: datetime, stack: ExitStack
     workers = most_workers(wanted, run.execution.concurrency)
     terms = Terms(run.run_id, away.config, started, run.every_upload, caller.patience, workers)
     targets = {job.target.name: job.target for job in jobs}
-    team = Team(away.staff, terms, run.tell, run.now, caller.stop, targets)
+    execution = run.execution
+    last_request = (execution.connect_timeout + execution.read_timeout).total_seconds()
+    team = Team(away.staff, terms, run.tell, run.now, caller.stop, targets, last_request)
     return stack.enter_context(opened(away, team))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from support.workers import (
 
 from janitor.backends import remote
 from janitor.backends.cpus import usable
-from janitor.errors import ConfigError
+from janitor.errors import ConfigError, NotLeader
 from janitor.model import TargetOutcome
 from janitor.observe.events import RequestFinished, WorkersNoticed
 from janitor.plan import Limits
@@ -217,3 +218,42 @@ def test_a_quota_of_cpus_counts(tmp_path: Path) -> None:
         found.append(usable(file))
 
     assert [every, 1, 1, every] == found
+
+
+def test_who_does_not_lead_sends_nothing(make_scene: MakeScene) -> None:
+    """Asked before every piece: nothing is even intended, and the run tells why."""
+
+    def demand() -> None:
+        message = "the Lease is lost"
+        raise NotLeader(message)
+
+    scene = make_scene(3, "s3")
+    scene.configure(execution=ONE_PROCESS)
+    finished = sweeper(scene, permit=demand).sweep()
+
+    assert (INCOMPLETE, 3) == (finished.exit_code, finished.results[0].withheld)
+    assert "the Lease is lost" == finished.results[0].error
+    assert [] == scene.intents()
+    assert set() == scene.gone()
+
+
+def test_a_store_that_hangs_stops_no_other(make_scene: MakeScene) -> None:
+    """One target never answers in time: the others are swept, and the sweep ends by itself."""
+    scene = make_scene(3)
+    timeouts = "connect_timeout: 1s, read_timeout: 2s, target_timeout: 20s"
+    scene.configure(execution=f"{{concurrency: 16, backend: processes, workers: 1, {timeouts}}}")
+    over = threading.Event()
+
+    def hang(_: Call) -> None:
+        over.wait(PATIENCE)
+
+    scene.sandbox.on("glacier.list_uploads", hang)
+    try:
+        finished = sweeper(scene).sweep()
+    finally:
+        over.set()
+    outcomes = {result.where.target: str(result.outcome) for result in finished.results}
+    aborted = {result.where.target: result.aborted for result in finished.results}
+
+    assert {"glacier": "incomplete", "qingstor": "complete", "s3": "complete"} == outcomes
+    assert {"glacier": 0, "qingstor": 3, "s3": 3} == aborted
