@@ -30,7 +30,7 @@ from janitor.wiring import Sweeper, showing
 OPENING = """\
 A sandbox now speaks Glacier, QingStor and S3 on this machine, with the kind of
 mess that crashed uploaders leave behind. The janitor sweeps it in earnest, with
-the requests of boto3 and qingstor-sdk; no credentials and no network are needed.
+the requests of boto3 and qingstor-sdk; it needs no credentials and no network.
 """
 MARKED = """\
 First run: {listed} uploads listed, {candidates} look stale. Nothing was aborted: what a run
