@@ -125,6 +125,7 @@ class Team:
     _over: threading.Event = field(default_factory=threading.Event)
     _watch: threading.Thread | None = None
     _hired: int = 0
+    _deserted: bool = False
 
     def begin(self) -> None:
         """Let workers get ready; raise NoWorkers where not one does."""
@@ -189,17 +190,19 @@ class Team:
 
     def _chosen(self) -> _Member:
         """Choose the worker that has fewest pieces; where none is left, wait for another."""
-        give_up = time.monotonic() + ANOTHER
+        give_up = time.monotonic() + (0.0 if self._deserted else ANOTHER)
         while True:
             if self._count() < self.terms.workers:
                 self._replace()
             with self._lock:
                 usable = [each for each in self._members if each.hand.alive]
                 if usable:
+                    self._deserted = False
                     chosen = min(usable, key=lambda member: member.pieces)
                     chosen.pieces += 1
                     return chosen
             if time.monotonic() >= give_up or self.stop.wait(GLANCE):
+                self._deserted = True  # so that nobody else waits as long
                 message = "no worker is left"
                 raise NoWorkers(message)
 
