@@ -86,12 +86,19 @@ class _Lines:
     def take(self, origin: str) -> Line:
         """Give a line, if possible one that is connected."""
         with self._lock:
-            if origin in self._idle and self._idle[origin][-1].hub is fibers.here():
-                return self._pop(origin, -1)
-            if self._resting >= self._way.connections:
-                # Turned to another origin, it keeps the authorities that it has read.
-                return self._pop(next(iter(self._idle)), 0)
-        return Line(self._way, self._names)
+            line = self._idle_one(origin)
+        if line is not None and line.hub is not fibers.here():
+            line.close()  # its hub has ended, and nobody would wake us
+            line = None
+        return Line(self._way, self._names) if line is None else line
+
+    def _idle_one(self, origin: str) -> Line | None:
+        if origin in self._idle:
+            return self._pop(origin, -1)
+        if self._resting >= self._way.connections:
+            # Turned to another origin, it keeps the authorities that it has read.
+            return self._pop(next(iter(self._idle)), 0)
+        return None
 
     def _pop(self, origin: str, at: int) -> Line:
         lines = self._idle[origin]

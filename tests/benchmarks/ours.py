@@ -40,6 +40,7 @@ class Variant:
     ledger: bool = True
     accounts: bool = False
     enforce: bool = True
+    backend: str = "threads"
     vouched: bool = True
 
 
@@ -59,6 +60,7 @@ VARIANTS = {
     "janitor, age only": Variant(ledger=False),
     "janitor scan": Variant("scan", ledger=False),
     "scan, unvouched": Variant("scan", ledger=False, vouched=False),
+    "janitor, processes": Variant(backend="processes"),
     "janitor, judging": Variant("sweep", enforce=False),
     "janitor, accounts": Variant("scan", ledger=False, accounts=True),
 }
@@ -76,6 +78,10 @@ class Janitor:
         self._kept = task.folder / "ledger-of-yesterday"
         self._config = task.folder / "janitor.yaml"
         self._config.write_text(json.dumps(self._settings()), encoding="utf-8")
+        # Other processes would live today.
+        self._config_of_yesterday = task.folder / "yesterday.yaml"
+        alone = self._settings() | {"execution": {}}
+        self._config_of_yesterday.write_text(json.dumps(alone), encoding="utf-8")
 
     @property
     def program(self) -> Program:
@@ -91,7 +97,8 @@ class Janitor:
         task = self._task
         world = task.world if task.job == "clean" else replace(task.world, uploads=1)
         stub.serve(replace(world, latency=0, rate=0, clock=-A_DAY_AND_AN_HOUR))
-        command = [sys.executable, str(YESTERDAY), *self._arguments("sweep")]
+        arguments = ["sweep", "-c", str(self._config_of_yesterday), "-o", "json"]
+        command = [sys.executable, str(YESTERDAY), *arguments]
         cost = run(command, environment(self._environ, task.folder), task.folder, patience=3600)
         if cost.code != 0:
             msg = f"the run of the day before ended with {cost.code}: {cost.words}"
@@ -119,6 +126,7 @@ class Janitor:
                 "grace": "24h" if with_ledger else 0,
             },
             "limits": UNLIMITED,
+            "execution": {"backend": self._variant.backend},
             "targets": self._targets(),
             **self._version.settings,
         }

@@ -24,10 +24,11 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
-from support.in_fibers import WireInFibers
+from support.in_fibers import WireInFibers, in_fiber
 from support.raw_server import hang_up, raw_server, send_and_hang_up
 from support.relay import tls_relay
 
+from janitor import fibers
 from janitor.errors import Refused
 from janitor.wire.http import Wire
 from janitor.wire.line import Reply, Way
@@ -529,3 +530,43 @@ def test_an_unknown_authority_is_refused(make_wire: MakeWire, tmp_path: Path) ->
         heard = len(server.heard)
 
     assert (200, 1) == (reply.status, heard)
+
+
+def test_a_wire_outlives_a_hub() -> None:
+    """Lines that belong to a hub that has ended are closed, and not waited for."""
+    wire = WireInFibers(WAY, allow_all)
+    with raw_server(echo) as server:
+        first = wire.send("GET", f"{server.url}/1", []).body
+        wire.hub.close()
+        wire.hub = fibers.Hub()
+        second = wire.send("GET", f"{server.url}/2", []).body
+        wire.hub.close()
+        wire.close()
+
+        assert (b"/1", b"/2", 2) == (first, second, server.connections)
+
+
+def test_many_requests_wait_in_one_thread() -> None:
+    """A server that takes its time holds up none of them."""
+    together = 200
+    come: list[None] = []
+    all_have_come = threading.Event()
+
+    def late(connection: socket.socket, request: bytes) -> None:
+        come.append(None)
+        if len(come) == together:
+            all_have_come.set()
+        all_have_come.wait(30)
+        echo(connection, request)
+
+    hub, wire = fibers.Hub(), Wire(WAY, allow_all)
+    with raw_server(late) as server:
+        told = [
+            in_fiber(hub, lambda path=path: wire.send("GET", f"{server.url}{path}", []).body)  # type: ignore[misc]
+            for path in [f"/{number}" for number in range(together)]
+        ]
+        bodies = [each.result(30) for each in told]
+        hub.close()
+        wire.close()
+
+    assert [f"/{number}".encode() for number in range(together)] == bodies
