@@ -236,8 +236,7 @@ class Crew:
 
     def _made(self, endpoint: Endpoint, kind: str, most: int) -> Lane:
         if kind == "request" and endpoint.name in self._parking:
-            # One that waits for the disk leaves room for one that waits for the target.
-            return FiberLane(self._hub, self.flow, endpoint, 2 * most)
+            return FiberLane(self._hub, self.flow, endpoint, most)
         return ThreadLane(self, endpoint, kind, most)
 
     def may_begin(self, *, first: bool) -> bool:

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
@@ -67,7 +68,8 @@ class Markers:
         self._counts: Counter[str] = Counter()
         # Who is held keeps the gate, so that every other thread is held at its next marker.
         self._gate, self._speaking = threading.Lock(), threading.Lock()
-        self._thread = threading.local()
+        # Of each thread, and of each fiber.
+        self._about_to_send: ContextVar[str | None] = ContextVar("about_to_send", default=None)
         self._ahead = orders.ahead
 
     def reach(self, name: str, upload_id: str = "") -> None:
@@ -86,16 +88,16 @@ class Markers:
 
     def now(self) -> datetime:
         """Give the wall clock's time; between an intent and its request, that is a marker."""
-        upload_id = getattr(self._thread, "about_to_send", None)
+        upload_id = self._about_to_send.get()
         if upload_id is not None:
-            self._thread.about_to_send = None
+            self._about_to_send.set(None)
             self.reach("check", upload_id)
         return datetime.now(UTC) + self._ahead
 
     def intended(self, upload_id: str) -> None:
         """Note that the next look at the clock in this thread is the last before the request."""
         self.reach("intent", upload_id)
-        self._thread.about_to_send = upload_id
+        self._about_to_send.set(upload_id)
 
     def observe(self, event: Event) -> None:
         """Find markers among the events."""
