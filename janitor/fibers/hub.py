@@ -178,6 +178,7 @@ class Hub:
                 if self._closing and not self._ready:
                     break
                 self._wait()
+        self._watched.clear()
         os.close(self._bell)
         os.close(self._clapper)
 

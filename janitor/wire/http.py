@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable
 from janitor import fibers
 from janitor.errors import Refused
 from janitor.wire.line import Line, Reply, Way
-from janitor.wire.transfer import Names
 
 Guard = Callable[[str, str], object]
 
@@ -66,7 +65,6 @@ class _Lines:
 
     def __init__(self, way: Way) -> None:
         self._way = way
-        self._names = Names()
         self._lock = threading.Lock()
         # By origin; that which was used last is at the end.
         self._idle: OrderedDict[str, list[Line]] = OrderedDict()
@@ -90,7 +88,7 @@ class _Lines:
         if line is not None and line.hub is not fibers.here():
             line.close()  # its hub has ended, and nobody would wake us
             line = None
-        return Line(self._way, self._names) if line is None else line
+        return Line(self._way) if line is None else line
 
     def _idle_one(self, origin: str) -> Line | None:
         if origin in self._idle:

@@ -18,7 +18,7 @@ from botocore.exceptions import HTTPClientError
 
 from janitor import fibers
 from janitor.wire.failures import failure_of
-from janitor.wire.transfer import Names, Transfer
+from janitor.wire.transfer import Transfer
 
 # A whole request may take this many times as long as silence in it may last.
 PATIENCE: Final = 3
@@ -58,18 +58,17 @@ class Reply(NamedTuple):
 class Line:
     """One handle; to be used by one thread at a time, or by the fibers of one hub."""
 
-    def __init__(self, way: Way, names: Names | None = None) -> None:
+    def __init__(self, way: Way) -> None:
         self._way = way
         self._head: list[bytes] = []
         self._body: list[bytes] = []
         self._begun = 0
         self._turn = ("", "", False)
+        self._transfer: Transfer | None = None
         self._curl = pycurl.Curl()
         self._prepare()
         hub = fibers.here()
         self._transfer = None if hub is None else Transfer(self._curl, hub)
-        if hub is not None and names is not None:
-            names.lend_to(self._curl)
 
     def exchange(self, method: str, url: str, headers: Iterable[str]) -> Reply:
         """Send a request and wait for its reply; raises botocore's exceptions."""
@@ -93,10 +92,19 @@ class Line:
         return None if self._transfer is None else self._transfer.hub
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; calling twice is fine."""
         if self._transfer is not None:
             self._transfer.close()
         self._curl.close()
+
+    def __del__(self) -> None:
+        """Close what nobody closed.
+
+        Handle and callbacks refer to each other. Left to the collector they would be
+        taken apart in any order, and the library does not survive some of them.
+        """
+        if hasattr(self, "_curl"):
+            self.close()
 
     def _is_stale(self) -> bool:
         """Whether the server has closed the idle connection, or sent what nobody asked for.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import select
-import threading
 from typing import Any
 
 import pycurl
@@ -11,23 +10,6 @@ import pycurl
 from janitor import fibers
 
 _WRITABLE = select.EPOLLOUT if fibers.AVAILABLE else 0
-
-
-class Names:
-    """What the handles of one wire that park know together: addresses, and sessions of TLS."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._share: Any = None
-
-    def lend_to(self, curl: Any) -> None:
-        """Let a handle use them; only ever in the thread of one hub at a time."""
-        with self._lock:
-            if self._share is None:
-                self._share = pycurl.CurlShare()
-                self._share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)
-                self._share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_SSL_SESSION)
-        curl.setopt(pycurl.SHARE, self._share)
 
 
 class Transfer:
@@ -66,7 +48,7 @@ class Transfer:
             raise pycurl.error(code, message)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; calling twice is fine."""
         for descriptor in self._watched:
             self.hub.forget(descriptor)
         self._watched.clear()

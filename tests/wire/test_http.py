@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -570,3 +572,18 @@ def test_many_requests_wait_in_one_thread() -> None:
         wire.close()
 
     assert [f"/{number}".encode() for number in range(together)] == bodies
+
+
+def test_what_nobody_closed_is_closed_in_order() -> None:
+    """Handles that were forgotten are not left to the collector, which would crash with them."""
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(  # ourselves
+        [sys.executable, "-m", "support.left_open"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (0, "survived\n") == (ended.returncode, ended.stdout), ended.stderr
