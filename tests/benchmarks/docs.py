@@ -14,6 +14,7 @@ from benchmarks.table import Json
 ROOT = Path(__file__).parents[2]
 MEASURED = Path(__file__).with_name("measured.json")
 PAGE = ROOT / "docs" / "performance.md"
+README = ROOT / "README.md"
 GRAPH = ROOT / "docs" / "growth.svg"
 SECTIONS = ("machine", "sides", "targets", "growth", "paper")
 
@@ -45,7 +46,7 @@ def _keep(what: Json) -> None:
 
 
 def written(page: str, known: Json) -> str:
-    """Give the page with every generated section as it must be."""
+    """Give a page with every generated section that it has as it must be."""
     for name in SECTIONS:
         begin, end = f"<!-- benchmarks: {name} -->\n", "<!-- end -->"
         pattern = re.compile(f"({re.escape(begin)}).*?({end})", re.DOTALL)
@@ -103,5 +104,6 @@ def _other_targets(rows: Sequence[Json]) -> Iterator[str]:
 def write() -> None:
     """Write the page and the graph anew."""
     known = measured()
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), known), encoding="utf-8")
+    for page in (PAGE, README):
+        page.write_text(written(page.read_text(encoding="utf-8"), known), encoding="utf-8")
     GRAPH.write_text(plot.drawn(known["growth"]), encoding="utf-8")

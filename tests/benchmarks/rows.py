@@ -8,6 +8,7 @@ from benchmarks.stub import SPREADS, World
 
 POOL = f"SDK, {THREADS} threads"
 OURS = ("janitor scan", "janitor")
+CLEAN = ("janitor, age only", "janitor", "janitor, processes")
 
 
 def _young(
@@ -83,7 +84,7 @@ ROWS = (
         "s3",
         "clean",
         _stale(20_000),
-        ("rclone", "SDK loop", POOL, "janitor, age only", "janitor"),
+        ("rclone", "SDK loop", POOL, *CLEAN),
         {"janitor, age only": 2, "janitor": 1},
     ),
     Row(
@@ -91,7 +92,7 @@ ROWS = (
         "s3",
         "clean",
         _stale(3_000, 20),
-        ("rclone", "SDK loop", POOL, "janitor, age only", "janitor"),
+        ("rclone", "SDK loop", POOL, *CLEAN),
         {"janitor": 40},
     ),
     Row(
@@ -99,7 +100,7 @@ ROWS = (
         "s3",
         "clean",
         _stale(20_000, 20),
-        ("rclone", POOL, "janitor, age only", "janitor"),
+        ("rclone", POOL, *CLEAN),
         {"janitor": 40},
     ),
     Row(

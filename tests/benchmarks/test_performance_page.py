@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -10,11 +11,13 @@ from benchmarks.rows import ROWS
 KNOWN = docs.measured()
 
 
-def test_the_page_tells_what_was_measured() -> None:
-    """`PYTHONPATH=tests python -m benchmarks docs` writes it anew."""
-    page = docs.PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", [docs.PAGE, docs.README], ids=lambda path: path.name)
+def test_a_page_tells_what_was_measured(path: Path) -> None:
+    """`PYTHONPATH=tests python -m benchmarks docs` writes both anew."""
+    page = path.read_text(encoding="utf-8")
 
     assert docs.written(page, KNOWN) == page
+    assert "<!-- benchmarks: targets -->" in page
 
 
 @pytest.mark.parametrize("name", docs.SECTIONS)
