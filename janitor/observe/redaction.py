@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from urllib.parse import quote, quote_plus, unquote
 
@@ -72,8 +72,8 @@ class _Registered:
             longest_first = sorted(self._spellings, key=lambda text: (-len(text), text))
             self._pattern = re.compile("|".join(re.escape(text) for text in longest_first))
 
-    def clean(self, text: str) -> str:
-        return text if self._pattern is None else self._pattern.sub(STARS, text)
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        return [] if self._pattern is None else [f.span() for f in self._pattern.finditer(text)]
 
 
 _REGISTERED = _Registered()
@@ -103,12 +103,22 @@ def redact_url(text: str) -> None:
 
 def redacted(text: str) -> str:
     """Give the text without registered secrets and without anything that looks like one."""
-    text = _REGISTERED.clean(text)
-    if _SUSPICIOUS.search(text) is None:
-        return text
-    for pattern in _PATTERNS:
-        text = pattern.sub(rf"\g<1>{STARS}", text)
-    return text
+    # All are looked for in the text as it came: a secret that is a word, such as "secret", would
+    # take away the names by which the patterns find others.
+    spans = _REGISTERED.spans(text)
+    if _SUSPICIOUS.search(text) is not None:
+        spans += [(f.end(1), f.end()) for pattern in _PATTERNS for f in pattern.finditer(text)]
+    return _starred(text, sorted(spans)) if spans else text
+
+
+def _starred(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Put stars in the place of each span; of those that overlap, in that of all together."""
+    pieces, shown = [], 0
+    for begin, end in spans:
+        if begin >= shown:
+            pieces += [text[shown:begin], STARS]
+        shown = max(shown, end)
+    return "".join([*pieces, text[shown:]])
 
 
 def scrub(value: object, text: Callable[[str], str] = redacted) -> object:

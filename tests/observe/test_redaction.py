@@ -16,6 +16,12 @@ SIGNED = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _nothing_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what others registered, which may be any word."""
+    monkeypatch.setattr(redaction, "_REGISTERED", redaction._Registered())  # noqa: SLF001  # there is one
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -60,6 +66,21 @@ def test_what_looks_like_a_credential_is_taken_out(text: str, expected: str) -> 
 def test_what_only_sounds_like_one_is_left_alone(text: str) -> None:
     """Keys, error codes and plain words stay readable."""
     assert text == redacted(text)
+
+
+def test_a_secret_that_is_a_word_hides_no_other() -> None:
+    """It stands in the very name by which another one is found."""
+    redact("secret")
+
+    assert "aws_***_access_key = ***" == redacted("aws_secret_access_key = wJalrXUt")
+    assert "session_token=*** and ***" == redacted("session_token=a-secret-b and secret")
+
+
+def test_what_overlaps_is_hidden_together() -> None:
+    """A secret that begins within what a pattern finds, and ends beyond it."""
+    redact('hunter2" and more')
+
+    assert '"SessionToken": "***!' == redacted('"SessionToken": "AQohunter2" and more!')
 
 
 def test_a_registered_secret_is_found_in_every_spelling() -> None:
@@ -164,8 +185,11 @@ FRAGMENTS = [
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=8).map("".join))
 def test_a_text_that_looks_harmless_is(text: str) -> None:
     """The quick look lets nothing pass that one of the patterns would have found."""
-    thorough = text
-    for pattern in redaction._PATTERNS:  # noqa: SLF001  # the slow way, by the same patterns
-        thorough = pattern.sub(rf"\g<1>{redaction.STARS}", thorough)
+    spans = [
+        (found.end(1), found.end())
+        for pattern in redaction._PATTERNS  # noqa: SLF001  # the slow way, by the same patterns
+        for found in pattern.finditer(text)
+    ]
+    thorough = redaction._starred(text, sorted(spans))  # noqa: SLF001  # see above
 
     assert thorough == redacted(text)
