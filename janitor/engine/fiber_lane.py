@@ -10,7 +10,11 @@ from typing import Any
 from janitor.engine.flow import Flow
 from janitor.engine.lane import Lane, Work
 from janitor.engine.slots import Endpoint
-from janitor.fibers import Hub
+from janitor.fibers import Hub, sleep
+
+# After so many jobs a fiber lets others go on, also where none of them had to wait: such as after
+# a stop, when all that is left is refused at once.
+IN_A_ROW = 16
 
 
 class FiberLane(Lane):
@@ -64,9 +68,13 @@ class FiberLane(Lane):
                 self._state.wait_for(lambda: not self._busy)
 
     def _work(self) -> None:
+        done = 0
         while (found := self._next()) is not None:
             work, item = found
             work.do(item)
+            done += 1
+            if not done % IN_A_ROW:
+                sleep(0)
 
     def _next(self) -> tuple[Work, Any] | None:
         with self._state:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from itertools import islice
 
@@ -12,7 +13,7 @@ from janitor import fibers
 from janitor.engine.crew import Crew
 from janitor.engine.fiber_lane import FiberLane
 from janitor.engine.flow import Flow
-from janitor.engine.lane import Lane
+from janitor.engine.lane import Lane, Work
 from janitor.engine.pool import as_completed, bounded_map
 from janitor.model import ContainerRef
 from janitor.targets import Execution
@@ -121,3 +122,24 @@ def test_a_dismissed_lane_takes_nothing_more() -> None:
 
     with pytest.raises(RuntimeError, match="dismissed"):
         lane.submit(int)
+
+
+def test_jobs_that_never_wait_let_others_go_on(crew: Crew) -> None:
+    """As after a stop: what is in flight is not left alone until the last of them is refused."""
+    lane = crew.requests(WHERE)
+    over = threading.Event()
+    give_up = time.monotonic() + PATIENCE
+
+    def refuse(_: int) -> None:
+        if not over.is_set() and time.monotonic() < give_up:
+            lane.feed(work, [0])
+
+    def be_in_flight() -> None:
+        fibers.sleep(0.05)
+        over.set()
+
+    work = Work(refuse)
+    lane.submit(be_in_flight)
+    lane.feed(work, range(32))
+
+    assert over.wait(PATIENCE / 2)
