@@ -14,8 +14,9 @@ from itertools import count
 
 from greenlet import greenlet
 
-# So many functions that block can be under way at once.
-HELPERS = 32
+# So many functions that block can be under way at once: more than there can be requests. None may
+# wait for another one, because an abort would be sent long after the look that it relies on.
+HELPERS = 2048
 # No wait is longer, so that nothing depends on a single wake-up.
 LONGEST_WAIT = 1.0
 # So often whatever is in transit is asked whether its time is over (seconds).
@@ -130,12 +131,18 @@ class Hub:
     def calm(self, descriptor: int) -> None:
         """Do not tell any more that a socket can be written to."""
         assert self._poll is not None  # noqa: S101  # for mypy: a fiber runs
-        self._poll.modify(descriptor, select.EPOLLIN)
+        try:
+            self._poll.modify(descriptor, select.EPOLLIN)
+        except OSError:
+            return  # closed, by what another event of the same moment led to
 
-    def forget(self, descriptor: int) -> None:
-        """Watch a socket no more; fine where it was closed before."""
+    def forget(self, descriptor: int, happened: Callable[[int], None]) -> None:
+        """Watch a socket no more; fine where it was closed before, and is another one's now."""
         assert self._poll is not None  # noqa: S101  # for mypy: a fiber runs
-        if self._watched.pop(descriptor, None) is None or self._poll.closed:
+        if self._watched.get(descriptor) is not happened:
+            return
+        del self._watched[descriptor]
+        if self._poll.closed:
             return
         try:
             self._poll.unregister(descriptor)
@@ -152,35 +159,51 @@ class Hub:
         thread.join()
         if self._helpers is not None:
             self._helpers.shutdown()
+        # Not before: a helper may still be about to ring, and numbers are soon another file's.
+        self._let_go()
 
     def _start(self) -> None:
         with self._lock:
             if self._thread is not None or self._closing:
                 return
-            self._bell, self._clapper = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
             thread = threading.Thread(target=self._run, name=self._name)
             try:
+                self._bell, self._clapper = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+                self._poll = select.epoll()
                 thread.start()
+            except OSError as error:
+                self._let_go()
+                message = f"no fibers can be begun: {error}"
+                raise RuntimeError(message) from error
             except RuntimeError:
-                os.close(self._bell)
-                os.close(self._clapper)
+                self._let_go()
                 raise
             self._thread = thread
+
+    def _let_go(self) -> None:
+        """Close what wakes the thread; calling twice is fine."""
+        if self._poll is not None:
+            self._poll.close()
+        for descriptor in (self._bell, self._clapper):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._bell, self._clapper = -1, -1
 
     def _run(self) -> None:
         _HERE.hub = self
         self._root = greenlet.getcurrent()
-        with select.epoll() as self._poll:
-            self.watch(self._bell, self._answer)
-            self.calm(self._bell)
-            while True:
+        self.watch(self._bell, self._answer)
+        self.calm(self._bell)
+        while True:
+            try:
                 self._run_ready()
                 if self._closing and not self._ready:
                     break
                 self._wait()
+            except Exception as error:  # noqa: BLE001  # one that fails must not end all others
+                told = (type(error), error, error.__traceback__, threading.current_thread())
+                threading.excepthook(threading.ExceptHookArgs(told))
         self._watched.clear()
-        os.close(self._bell)
-        os.close(self._clapper)
 
     def _run_ready(self) -> None:
         # Not what gets ready meanwhile: sockets have their turn.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 from janitor.fibers.hub import Parking, here
@@ -65,7 +66,25 @@ def offload(function: Callable[[], T]) -> T:
     hub = here()
     if hub is None:
         return function()
-    future = hub.helpers().submit(function)
+    future: Future[T] = Future()
+    taken = threading.Lock()
+
+    def work() -> None:
+        if not taken.acquire(blocking=False):
+            return
+        try:
+            result = function()
+        except BaseException as error:  # noqa: BLE001  # the fiber raises it
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    try:
+        hub.helpers().submit(work)
+    except RuntimeError:
+        # The system has no thread for it, but it may be queued all the same: the first one does
+        # it. All fibers wait then, but none waits for ever.
+        work()
     hub.park(lambda parking: future.add_done_callback(lambda _: parking.resume()))
     return future.result()
 

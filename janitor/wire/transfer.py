@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pycurl
@@ -25,7 +27,7 @@ class Transfer:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, 1)
         self._parking: fibers.Parking | None = None
-        self._watched: set[int] = set()
+        self._watched: dict[int, Callable[[int], None]] = {}
         # Those of the connection that is being made; only then it matters what can be written.
         self._opening: set[int] = set()
         self._failure: pycurl.error | None = None
@@ -49,19 +51,20 @@ class Transfer:
 
     def close(self) -> None:
         """Close the connection; calling twice is fine."""
-        for descriptor in self._watched:
-            self.hub.forget(descriptor)
-        self._watched.clear()
+        while self._watched:
+            self.hub.forget(*self._watched.popitem())
         self._multi.close()
 
     def _wait(self, parking: fibers.Parking) -> None:
-        self._parking = parking
-        self.hub.in_transit.add(self.go_on)
         if self.is_stale or not self._watched:
             # Without a socket of its own yet: it looks a name up, and tells by others.
             for descriptor in self._multi.fdset()[0]:
-                self._watch(descriptor)
-                self.hub.calm(descriptor)
+                with suppress(OSError):  # then a tick has to do
+                    self._watch(descriptor)
+                    self.hub.calm(descriptor)
+        # Last, so that nobody resumes a fiber that did not park.
+        self._parking = parking
+        self.hub.in_transit.add(self.go_on)
 
     def _opened(self, descriptor: int, _purpose: int) -> int:
         self.is_stale = False
@@ -70,8 +73,11 @@ class Transfer:
         return int(pycurl.SOCKOPT_OK)
 
     def _watch(self, descriptor: int) -> None:
-        self._watched.add(descriptor)
-        self.hub.watch(descriptor, lambda events: self._happened(descriptor, events))
+        def happened(events: int) -> None:
+            self._happened(descriptor, events)
+
+        self._watched[descriptor] = happened
+        self.hub.watch(descriptor, happened)
 
     def _happened(self, descriptor: int, events: int) -> None:
         if descriptor in self._opening and events & _WRITABLE:
@@ -80,8 +86,9 @@ class Transfer:
         elif self._parking is None:
             # Nobody asked for anything: the server has closed it, or is not to be trusted.
             self.is_stale = True
-            self._watched.discard(descriptor)
-            self.hub.forget(descriptor)
+            happened = self._watched.pop(descriptor, None)
+            if happened is not None:
+                self.hub.forget(descriptor, happened)
         self.go_on()
 
     def go_on(self) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import select
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from support.in_fibers import in_fiber
@@ -157,3 +164,102 @@ def test_a_closed_hub_leaves_nothing_behind() -> None:
     hub.close()
 
     assert before == threading.active_count()
+
+
+def test_no_function_that_blocks_waits_for_another_one(hub: Hub) -> None:
+    """However many do: an abort that waited would be sent long after the look before it."""
+    most = 300
+    together = threading.Barrier(most)
+    told = [in_fiber(hub, lambda: fibers.offload(together.wait)) for _ in range(most)]
+
+    assert set(range(most)) == {each.result(PATIENCE) for each in told}
+
+
+def test_what_blocks_is_done_even_where_no_thread_can_be_had(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is done right here then, and once: else everybody would wait for it for ever."""
+    in_fiber(hub, fibers.in_fiber).result(PATIENCE)
+    done: list[int] = []
+
+    def refuse(_thread: threading.Thread) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        in_fiber(hub, lambda: fibers.offload(lambda: done.append(1))).result(PATIENCE)
+    in_fiber(hub, lambda: fibers.offload(lambda: done.append(2))).result(PATIENCE)
+
+    assert [1, 2] == done
+
+
+@pytest.mark.parametrize("free", [0, 2])
+def test_a_hub_that_can_open_nothing_says_so(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    """Whoever begins a fiber is told; nobody waits for one that never runs."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(*((os, "pipe2") if free == 0 else (select, "epoll")), refuse)
+    hub = Hub()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    with pytest.raises(RuntimeError, match="Too many open files"):
+        hub.begin(lambda: None)
+    hub.close()
+    assert before == len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_one_that_fails_does_not_end_the_others(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told of as a thread that dies would be, and all fibers go on."""
+    told: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda told_of: told.append(told_of.exc_type))
+
+    in_fiber(hub, lambda: hub.call(lambda: dict[int, int]()[0])).result(PATIENCE)
+
+    assert in_fiber(hub, fibers.in_fiber).result(PATIENCE)
+    assert [KeyError] == told
+
+
+def test_a_closed_socket_may_be_calmed(hub: Hub) -> None:
+    """Of two that were ready at the same moment, the first may have led to the other's end."""
+    mine, other = socket.socketpair()
+
+    def close_first() -> None:
+        hub.watch(mine.fileno(), lambda _: None)
+        descriptor = mine.fileno()
+        mine.close()
+        hub.calm(descriptor)
+
+    in_fiber(hub, close_first).result(PATIENCE)
+    other.close()
+
+
+def test_only_who_watches_a_socket_can_forget_it(hub: Hub) -> None:
+    """Whoever had its number before it does not stop us from hearing of it."""
+    heard = Latch()
+    mine, other = socket.socketpair()
+
+    def before(_events: int) -> None:
+        """Hear of a socket that is closed by now."""
+
+    def happened(_events: int) -> None:
+        hub.calm(mine.fileno())
+        mine.setblocking(False)  # noqa: FBT003  # as the standard library has it
+        with suppress(BlockingIOError):
+            mine.recv(1)
+            heard.open()
+
+    def watch() -> None:
+        hub.watch(mine.fileno(), before)
+        hub.watch(mine.fileno(), happened)
+        hub.forget(mine.fileno(), before)
+
+    in_fiber(hub, watch).result(PATIENCE)
+    other.send(b"!")
+
+    assert heard.wait(PATIENCE)
+    in_fiber(hub, lambda: hub.forget(mine.fileno(), happened)).result(PATIENCE)
+    mine.close()
+    other.close()
