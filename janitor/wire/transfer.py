@@ -31,8 +31,19 @@ class Transfer:
         # Those of the connection that is being made; only then it matters what can be written.
         self._opening: set[int] = set()
         self._failure: pycurl.error | None = None
-        self.is_stale = False
+        self._was_closed = False
+        self._latest: int | None = None
         curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the idle connection was closed, as far as the hub or the system knows by now."""
+        if self._was_closed or self._latest is None:
+            return self._was_closed
+        looking = select.poll()
+        looking.register(self._latest, select.POLLIN)
+        # A number that is nobody's any more tells nothing: there is no connection then.
+        return any(events & select.POLLIN for _, events in looking.poll(0))
 
     def perform(self) -> None:
         """Send the request, and wait for the reply; raises pycurl.error."""
@@ -56,7 +67,7 @@ class Transfer:
         self._multi.close()
 
     def _wait(self, parking: fibers.Parking) -> None:
-        if self.is_stale or not self._watched:
+        if self._was_closed or not self._watched:
             # Without a socket of its own yet: it looks a name up, and tells by others.
             for descriptor in self._multi.fdset()[0]:
                 with suppress(OSError):  # then a tick has to do
@@ -67,7 +78,8 @@ class Transfer:
         self.hub.in_transit.add(self.go_on)
 
     def _opened(self, descriptor: int, _purpose: int) -> int:
-        self.is_stale = False
+        self._was_closed = False
+        self._latest = descriptor
         self._watch(descriptor)
         self._opening.add(descriptor)
         return int(pycurl.SOCKOPT_OK)
@@ -85,7 +97,7 @@ class Transfer:
             self.hub.calm(descriptor)
         elif self._parking is None:
             # Nobody asked for anything: the server has closed it, or is not to be trusted.
-            self.is_stale = True
+            self._was_closed = True
             happened = self._watched.pop(descriptor, None)
             if happened is not None:
                 self.hub.forget(descriptor, happened)
