@@ -157,7 +157,8 @@ class Acting:
             for item in items
         ]
         piece = ActPiece(tuple(names), tuple(packed), self.lease)
-        sent = self.team.send(target, piece, self.deadline)
+        # Asked again: the ledger may have taken long, and so may have another worker.
+        sent = self.team.send(target, piece, self.deadline, self._demand)
         try:
             reply = sent.reply()
         except WorkerLost:
@@ -193,6 +194,9 @@ class Acting:
             # The worker that was lost had sent it.
             result = _freed(item)
             word = str(Outcome.ABORTED)
+        elif item.lost and word == NOT_SENT and not _is_there(result):
+            # The worker that was lost may have sent it: it stays open until somebody sees.
+            word = None
         return self._written(item, result, word)
 
     def _written(self, item: _Item, result: UploadResult, word: str | None) -> UploadResult:
@@ -268,6 +272,11 @@ def _where(item: _Item) -> ContainerRef:
 def _freed(item: _Item) -> UploadResult:
     decision = item.candidate.decision
     return UploadResult(decision, Outcome.ABORTED, bytes_freed=size_of(decision))
+
+
+def _is_there(result: UploadResult) -> bool:
+    """Whether a look saw the upload, and said that it has to be kept."""
+    return result.outcome is None and result.error is None
 
 
 def _is_gone(result: UploadResult, item: _Item) -> bool:

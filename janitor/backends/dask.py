@@ -16,6 +16,7 @@ from typing import Any
 
 from distributed import Client, Security, secede
 from distributed.client import Client as AnyClient
+from distributed.scheduler import KilledWorker, NoValidWorkerError
 
 from janitor.backends import tasks
 from janitor.backends.hands import Hand
@@ -58,7 +59,9 @@ class Cluster:
             if time.monotonic() - self._seen_at >= FRESH:
                 try:
                     scheduler: Any = self._client.scheduler
-                    told = self._client.sync(scheduler.identity, n_workers=-1)
+                    told = self._client.sync(
+                        scheduler.identity, n_workers=-1, callback_timeout=PATIENCE
+                    )
                     self._seen = frozenset(told["workers"])
                 except Exception:  # noqa: BLE001  # whatever it is, nobody is there to answer
                     self._seen = frozenset()
@@ -139,6 +142,8 @@ class DaskStaff:
 
     # The network may be gone, and not the worker.
     lost_may_go_on = True
+    # What the scheduler says of a piece whose worker died, by how it was set up.
+    losses: tuple[type[Exception], ...] = (KilledWorker, NoValidWorkerError)
 
     def __init__(self, dask: Dask) -> None:
         self._dask = dask
@@ -152,8 +157,10 @@ class DaskStaff:
     def hire(self, count: int) -> Sequence[Hand]:
         """Give so many that were not given before, or as many as there are."""
         cluster = self._connected()
-        known = {hand.name for hand in self._hands}
-        fresh = sorted(cluster.addresses() - known)[:count]
+        there = cluster.addresses()
+        # What was gone and is there again is another process at the same address.
+        self._hands = [hand for hand in self._hands if hand.name in there]
+        fresh = sorted(there - {hand.name for hand in self._hands})[:count]
         hired = [DaskHand(cluster, address) for address in fresh]
         self._hands += hired
         return hired

@@ -68,8 +68,10 @@ class Hand(Protocol):
 class Staff(Protocol):
     """Where workers come from."""
 
-    # How long a piece that is lost may go on by itself, in seconds: until its lease is over.
+    # Whether a piece that is lost may go on by itself, until its lease is over.
     lost_may_go_on: bool
+    # What futures fail with where a worker is lost, besides WorkerLost.
+    losses: tuple[type[Exception], ...]
 
     def count(self) -> int:
         """Tell how many workers there can be."""
@@ -140,8 +142,18 @@ class Team:
             self._watch.join()
         self.staff.close(self.terms.run_id)
 
-    def send(self, target: str, piece: Piece, deadline: Deadline) -> Sent:
-        """Send a piece to the worker that has fewest; raise NoWorkers where there is none."""
+    def send(
+        self,
+        target: str,
+        piece: Piece,
+        deadline: Deadline,
+        permit: Callable[[], None] = lambda: None,
+    ) -> Sent:
+        """Send a piece to the worker that has fewest; raise NoWorkers where there is none.
+
+        `permit` is asked when all waiting is over, and the time of the piece has begun.
+        What it raises is raised, and nothing is sent.
+        """
         member = self._chosen()
         known = self.targets[target]
         order = Order(
@@ -157,6 +169,7 @@ class Team:
             piece,
         )
         try:
+            permit()
             future = member.hand.do(order)
         except BaseException:
             self._returned(member)
@@ -167,7 +180,10 @@ class Team:
         """Wait for the reply to a piece, as long as its worker lives and it can come."""
         try:
             reply = _awaited(sent, self.last_request + BEYOND)
-        except (WorkerLost, CancelledError, OSError) as error:
+            if reply.taken:
+                message = "may have begun a piece before, of which nothing is known"
+                raise WorkerLost(message)  # as whatever else is not known
+        except self._losses as error:
             sent.future.cancel()  # nobody may begin it now
             how = str(error) if isinstance(error, WorkerLost) else "is gone"
             self._lose(sent.member, how)
@@ -187,6 +203,11 @@ class Team:
             left = sent.order.sent + seconds - time.time()
             if left > 0:
                 time.sleep(left)
+
+    @property
+    def _losses(self) -> tuple[type[BaseException], ...]:
+        """What a future fails with where its worker is of no use any more."""
+        return (WorkerLost, OSError, NotInTime, CancelledError, *self.staff.losses)
 
     def _chosen(self) -> _Member:
         """Choose the worker that has fewest pieces; where none is left, wait for another."""
@@ -251,12 +272,14 @@ class Team:
         """Take a worker that is ready; give what is wrong with it."""
         try:
             found = greeting.result(READY)
-        except (JanitorError, OSError, NotInTime, CancelledError) as error:
+        except self._losses as error:
             objection = str(error) or type(error).__name__
         else:
             if found.trouble is None:
                 with self._lock:
                     self._members.append(_Member(hand, found.worker))
+                if self.stop.is_set():  # those that were there before have been told
+                    self._tell_to_stop(hand)
                 return None
             objection = found.trouble.message
         self.tell(WorkersNoticed(f"worker {hand.name} cannot be used: {objection}"))
@@ -269,12 +292,12 @@ class Team:
                 with self._lock:
                     hands = [member.hand for member in self._members]
                 for hand in hands:
-                    # Beside: one that does not listen must not keep the others from hearing.
-                    telling = threading.Thread(
-                        target=hand.stop, args=(self.terms.run_id,), daemon=True
-                    )
-                    telling.start()
+                    self._tell_to_stop(hand)
                 return
+
+    def _tell_to_stop(self, hand: Hand) -> None:
+        # Beside: one that does not listen must not keep the others from hearing.
+        threading.Thread(target=hand.stop, args=(self.terms.run_id,), daemon=True).start()
 
     @property
     def ahead(self) -> int:

@@ -16,7 +16,7 @@ from janitor.engine.calls import Patience
 from janitor.engine.packing import Packed
 from janitor.model import ContainerRef
 from janitor.providers.base import Identity
-from janitor.targets import Credentials, QingStorOptions, Secret, Target
+from janitor.targets import Credentials, Execution, QingStorOptions, Secret, Target
 
 # A worker begins no abort later than so many seconds after its piece was sent: nobody
 # may act for us when we do not any more.
@@ -36,7 +36,7 @@ class Terms:
     """What all pieces of one run have in common.
 
     `config` is the absolute path of the config file, `workers` how many share
-    the budget and the rates.
+    the budget and the rates of `execution`, which is the sweep's and not theirs.
     """
 
     run_id: str
@@ -45,6 +45,7 @@ class Terms:
     every_upload: bool
     patience: Patience
     workers: int
+    execution: Execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +178,15 @@ Result: TypeAlias = Listing | Looked | tuple[Acted, ...]
 class Reply:
     """What a worker answers: a result, or the trouble that kept it from doing anything.
 
-    `late` says that it may be asked again.
+    `late` says that it may be asked again, `taken` that somebody may have begun
+    the piece before: what became of it is not known here.
     """
 
     result: Result | None
     requests: Requests = Requests()
     trouble: Trouble | None = None
     late: bool = False
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

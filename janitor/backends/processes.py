@@ -154,6 +154,7 @@ class Processes:
 
     # What is killed here is dead.
     lost_may_go_on = False
+    losses: tuple[type[Exception], ...] = ()
 
     def __init__(self, make: Callable[[int], Worker] = Worker) -> None:
         self.workers: list[Worker] = []

@@ -47,6 +47,10 @@ class NotOurs(JanitorError):  # noqa: N818  # says what happened
     """This worker must not do this piece; asking again does not help."""
 
 
+class Taken(JanitorError):  # noqa: N818  # says what happened
+    """Somebody may have begun the piece before: Dask gives it again where a worker is lost."""
+
+
 class TooLate(JanitorError):  # noqa: N818  # says what happened
     """The piece came too late to be begun; nothing was done."""
 
@@ -59,15 +63,15 @@ class Shop:
         hide_secrets(loaded)
         if has_own_log:
             logs.configure(loaded.log.format, loaded.log.level)
-        _, slots = slots_of(loaded.execution.concurrency, terms.workers)
+        _, slots = slots_of(terms.execution.concurrency, terms.workers)
         slots = in_flight(max(1, slots), open_files(slots))
-        self.execution = replace(loaded.execution, concurrency=slots)
+        self.execution = replace(terms.execution, concurrency=slots)
         self.stop = threading.Event()
         self.used = time.monotonic()
         self._terms = terms
         self._targets = {target.name: target for target in loaded.targets}
         paces = {
-            name: loaded.execution.pace(target).part(share_of(1.0, terms.workers))
+            name: terms.execution.pace(target).part(share_of(1.0, terms.workers))
             for name, target in self._targets.items()
         }
         self.flow = Flow(self.execution.concurrency, paces)
@@ -172,11 +176,16 @@ class Floor:
             return shop
 
     def admit(self, order: Order) -> Shop:
-        """Let a piece begin, once and in time; raise NotOurs or TooLate."""
+        """Let a piece begin, once and in time; raise Taken, NotOurs or TooLate."""
         late = time.time() - order.sent
         if order.worker != self.name:
             message = "the piece is for a worker that is gone"
-            raise NotOurs(message)
+            raise Taken(message)
+        # Before all else: of a piece that has begun nobody may be told that it has not.
+        with self._lock:
+            if order.number in self._begun:
+                message = "the piece has begun before"
+                raise Taken(message)
         if late < -CLOCKS:
             message = f"the clock of worker {os.uname().nodename} is {-late:.0f} s behind: set it"
             raise NotOurs(message)
@@ -186,7 +195,7 @@ class Floor:
         with self._lock:
             if order.number in self._begun:
                 message = "the piece has begun before"
-                raise NotOurs(message)
+                raise Taken(message)
             self._begun[order.number] = time.monotonic()
         return self.shop(order.terms)
 

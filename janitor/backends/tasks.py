@@ -25,7 +25,7 @@ from janitor.backends.pieces import (
     Trouble,
     place_of,
 )
-from janitor.backends.shop import FLOOR, Shop, TooLate, clocks_of
+from janitor.backends.shop import FLOOR, Shop, Taken, TooLate, clocks_of
 from janitor.backends.slip import Slip
 from janitor.backends.troubles import trouble_of
 from janitor.engine.act import Executor
@@ -76,6 +76,8 @@ def do(order: Order) -> Reply:
         target = shop.target(order)
     except TooLate as error:
         return Reply(None, trouble=trouble_of(error), late=True)
+    except Taken as error:
+        return Reply(None, trouble=trouble_of(error), taken=True)
     except JanitorError as error:
         return Reply(None, trouble=trouble_of(error))
     piece = order.piece

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 
 from janitor.backends.acting import Acting
@@ -26,9 +27,17 @@ def office_of(run: Run, jobs: Sequence[Job], started: datetime, stack: ExitStack
         return None
     wanted = away.staff.count() if away.workers is None else away.workers
     workers = most_workers(wanted, run.execution.concurrency)
-    terms = Terms(run.run_id, away.config, started, run.every_upload, caller.patience, workers)
-    targets = {job.target.name: job.target for job in jobs}
     execution = run.execution
+    terms = Terms(
+        run.run_id,
+        away.config,
+        started,
+        run.every_upload,
+        caller.patience,
+        workers,
+        replace(execution, dask=None),  # whose files are our own
+    )
+    targets = {job.target.name: job.target for job in jobs}
     last_request = (execution.connect_timeout + execution.read_timeout).total_seconds()
     team = Team(away.staff, terms, run.tell, run.now, caller.stop, targets, last_request)
     return stack.enter_context(opened(away, team))

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from dask import config
 from distributed import Client, LocalCluster, Security
 from support import kubernetes_manifests as k8s
 from support.child_scene import PROVIDERS, Scene
@@ -28,13 +30,14 @@ from support.workers import (
 
 from janitor import settings
 from janitor.backends import dask as dask_backend
-from janitor.backends.dask import ClusterUnusable, DaskStaff
+from janitor.backends.dask import Cluster, ClusterUnusable, DaskStaff
 from janitor.observe.events import WorkersNoticed
 from janitor.targets import Dask
 from janitor.wiring import Sweeper
 
 MakeScene = Callable[..., Scene]
 INTERRUPTED = 130
+HERE = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,44 @@ def test_a_worker_is_killed(make_scene: MakeScene, doomed: Running, point: str) 
     scene.assert_convergence()
 
 
+def test_a_worker_is_killed_where_dask_gives_up(make_scene: MakeScene) -> None:
+    """The manifests let Dask try nothing again: then a future fails with an error of Dask's."""
+    scene = make_scene(4, "s3")
+    with config.set({"distributed.scheduler.allowed-failures": 0}), running(host=HERE) as doomed:
+        # One request at a time for each worker: most of a piece is not begun when it is lost.
+        execution = doomed.execution.replace("16", "3", 1)
+        scene.configure(execution=execution, leader_election=SHORT_LEASES)
+        hold = Points(scene, "s3", "handled").hold
+        with sweeping(scene) as (_, sweep):
+            hold.wait_until_held()
+            for pid in doomed.pids().values():
+                os.kill(pid, signal.SIGKILL)
+            doomed.cluster.scale(4)
+            hold.let_go()
+            finished = sweep.result(PATIENCE)
+
+    assert (0, 4) == (finished.exit_code, finished.results[0].aborted)
+    scene.assert_convergence()
+
+
+def test_a_scheduler_that_hangs(unused_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no workers, as far as anybody can tell; and nobody waits for ever."""
+    where = f"tcp://{HERE}:{unused_port}"
+    command = [str(Path(sys.executable).with_name("dask")), "scheduler", "--no-dashboard"]
+    with program([*command, f"--host={where}"], {}) as hanging:
+        cluster = Cluster(Dask(where))
+        monkeypatch.setattr(dask_backend, "PATIENCE", 1.0)
+        os.kill(hanging.pid, signal.SIGSTOP)
+        begun = time.monotonic()
+        found = cluster.addresses()
+        took = time.monotonic() - begun
+        os.kill(hanging.pid, signal.SIGCONT)
+        cluster.close()
+
+    assert frozenset() == found
+    assert 0.5 < took < PATIENCE / 2
+
+
 def test_a_stop_in_the_middle(make_scene: MakeScene, cluster: Running) -> None:
     """Workers hear of a stop at once, although all of their threads are busy."""
     scene = make_scene(40, "s3")
@@ -188,7 +229,7 @@ def started(
 
 
 @contextmanager
-def program(command: list[str], environ: Mapping[str, str]) -> Iterator[None]:
+def program(command: list[str], environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program until the block ends."""
     with subprocess.Popen(  # noqa: S603  # what the manifests say
         command,
@@ -197,7 +238,7 @@ def program(command: list[str], environ: Mapping[str, str]) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
     ) as running_program:
         try:
-            yield
+            yield running_program
         finally:
             running_program.kill()
 

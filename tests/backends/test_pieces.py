@@ -26,14 +26,14 @@ from janitor.backends.pieces import (
     slots_of,
     veiled,
 )
-from janitor.backends.shop import FLOOR
+from janitor.backends.shop import FLOOR, Shop
 from janitor.backends.troubles import error_of, trouble_of
 from janitor.engine.calls import Patience
 from janitor.engine.seams import Unsorted
 from janitor.errors import Denied, Interrupted, ProviderError
 from janitor.policy import Policy
 from janitor.providers.base import Identity
-from janitor.targets import Credentials, QingStorOptions, Secret, Target
+from janitor.targets import Credentials, Execution, QingStorOptions, Secret, Target
 
 CONFIG = """
 version: 1
@@ -59,6 +59,7 @@ def terms(tmp_path: Path) -> Iterator[Terms]:
         every_upload=False,
         patience=Patience(1),
         workers=2,
+        execution=Execution(),
     )
     yield made
     tasks.close(made.run_id)
@@ -104,8 +105,26 @@ def test_a_piece_that_is_right_is_begun(terms: Terms) -> None:
 def test_a_piece_begins_once(terms: Terms) -> None:
     """What Dask would run again in the same process is refused."""
     tasks.do(order(terms, "once"))
+    again = tasks.do(order(terms, "once"))
+    late = tasks.do(order(terms, "once", sent=time.time() - BEGIN_WITHIN - 1))
 
-    assert "has begun before" in sentence(tasks.do(order(terms, "once")))
+    assert "has begun before" in sentence(again)
+    # Nobody may believe that nothing was done.
+    assert [(True, False)] * 2 == [(each.taken, each.late) for each in (again, late)]
+
+
+def test_a_piece_of_a_process_that_is_gone(terms: Terms) -> None:
+    """Dask gives it to who is at its address now: nobody knows how far that other came."""
+    assert tasks.do(order(terms, "gone", worker="another")).taken
+
+
+def test_the_budget_is_the_sweeps(terms: Terms) -> None:
+    """Whatever a worker's own config says of it."""
+    narrow = Execution(concurrency=20, requests_per_second=100.0)
+    shop = Shop(replace(terms, execution=narrow), has_own_log=False)
+    shop.close()
+
+    assert (9, 100.0) == (shop.execution.concurrency, shop.execution.requests_per_second)
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,11 @@ from support.workers import (
 from janitor.backends import remote
 from janitor.backends.cpus import usable
 from janitor.errors import ConfigError, NotLeader
+from janitor.ledger.types import NOT_SENT
 from janitor.model import TargetOutcome
 from janitor.observe.events import RequestFinished, WorkersNoticed
 from janitor.plan import Limits
+from janitor.sandbox.faults import Fault
 from janitor.sandbox.wire import Call
 
 MakeScene = Callable[..., Scene]
@@ -235,6 +237,45 @@ def test_who_does_not_lead_sends_nothing(make_scene: MakeScene) -> None:
     assert "the Lease is lost" == finished.results[0].error
     assert [] == scene.intents()
     assert set() == scene.gone()
+
+
+def test_who_ceases_to_lead_sends_nothing(make_scene: MakeScene) -> None:
+    """The Lease is lost while intents are written down: they end as not sent."""
+    asked: list[int] = []
+
+    def demand() -> None:
+        asked.append(1)
+        if len(asked) > 1:
+            message = "the Lease is lost"
+            raise NotLeader(message)
+
+    scene = make_scene(3, "s3")
+    scene.configure(execution=ONE_PROCESS)
+    finished = sweeper(scene, permit=demand).sweep()
+
+    assert (INCOMPLETE, 3) == (finished.exit_code, finished.results[0].withheld)
+    assert [NOT_SENT] * 3 == [record.outcome for record in scene.intents()]
+    assert set() == scene.gone()
+
+
+def test_nobody_can_see_what_a_lost_worker_did(make_scene: MakeScene) -> None:
+    """What it aborted is not written down as never sent: it stays open until somebody sees."""
+    scene = make_scene(1, "s3")
+    scene.configure(execution=ONE_PROCESS)
+    hold = Points(scene, "s3", "handled").hold
+    with sweeping(scene) as (_, sweep):
+        hold.wait_until_held()
+        scene.sandbox.faults.add(Fault(operation="s3.list_parts", status=503, times=None))
+        kill_children()
+        hold.let_go()
+        finished = sweep.result(PATIENCE)
+    scene.assert_nothing_is_lost()
+    scene.sandbox.faults.clear()
+
+    assert INCOMPLETE == finished.exit_code
+    assert 1 == len(scene.open_intents())
+    assert 0 == scene.sweep().exit_code
+    scene.assert_convergence()
 
 
 def test_a_store_that_hangs_stops_no_other(make_scene: MakeScene) -> None:

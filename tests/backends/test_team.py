@@ -1,0 +1,111 @@
+"""Who is hired in the middle of a run, and what is heard of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from janitor.backends.hands import Hand, NoWorkers, Team
+from janitor.backends.pieces import Greeting, Order, Reply, Terms
+from janitor.engine.calls import Patience
+from janitor.observe.events import Event, WorkersNoticed
+from janitor.targets import Execution
+
+PATIENCE = 10.0
+
+
+class Died(Exception):  # noqa: N818  # as those of schedulers are called
+    """What a scheduler says of a worker that is gone."""
+
+
+@dataclass
+class Newcomer:
+    """A worker that gets ready while a stop is asked for, or dies of it."""
+
+    stop_asked: threading.Event
+    dies: bool
+    name: str = "newcomer"
+    alive: bool = True
+    told: threading.Event = field(default_factory=threading.Event)
+
+    def greet(self, terms: Terms) -> Future[Greeting]:
+        """Let the stop come before the reply."""
+        del terms
+        greeting: Future[Greeting] = Future()
+        if self.dies:
+            greeting.set_exception(Died())
+        else:
+            self.stop_asked.set()
+            greeting.set_result(Greeting("it", 1))
+        return greeting
+
+    def do(self, order: Order) -> Future[Reply]:
+        """Nothing."""
+        del order
+        return Future()
+
+    def stop(self, run_id: str) -> None:
+        """Hear of it."""
+        del run_id
+        self.told.set()
+
+    def dismiss(self) -> None:
+        """Be of no use."""
+        self.alive = False
+
+
+@dataclass
+class Agency:
+    """Has one worker."""
+
+    hand: Newcomer
+    lost_may_go_on: bool = False
+    losses: tuple[type[Exception], ...] = (Died,)
+
+    def count(self) -> int:
+        """Count it."""
+        return 1
+
+    def hire(self, count: int) -> Sequence[Hand]:
+        """Give it."""
+        return [self.hand][:count]
+
+    def close(self, run_id: str) -> None:
+        """Nothing."""
+
+
+def team(*, dies: bool) -> tuple[Team, Newcomer, list[Event]]:
+    """Make a team of one who comes when a stop is asked for."""
+    stop = threading.Event()
+    hand = Newcomer(stop, dies)
+    now = datetime.now(UTC)
+    terms = Terms(
+        "run", "/a", now, every_upload=False, patience=Patience(), workers=1, execution=Execution()
+    )
+    heard: list[Event] = []
+    return Team(Agency(hand), terms, heard.append, lambda: now, stop, {}, 1.0), hand, heard
+
+
+def test_who_comes_after_the_stop_is_told_of_it() -> None:
+    """The others have been told by then, and nobody tells them twice."""
+    made, newcomer, _ = team(dies=False)
+    made._hire(1)  # noqa: SLF001  # without `begin`, which has somebody tell all of them
+
+    assert newcomer.told.wait(PATIENCE)
+
+
+def test_who_dies_at_the_door_is_told_of() -> None:
+    """An error of the scheduler's own is no crash."""
+    made, newcomer, heard = team(dies=True)
+
+    with pytest.raises(NoWorkers, match="Died"):
+        made.begin()
+    assert not newcomer.alive
+    assert ["worker newcomer cannot be used: Died"] == [
+        event.sentence for event in heard if isinstance(event, WorkersNoticed)
+    ]
