@@ -14,7 +14,16 @@ from datetime import datetime
 from typing import Protocol
 
 from janitor.backends.notes import replay
-from janitor.backends.pieces import Greeting, Order, Piece, Reply, Terms, digest_of, veiled
+from janitor.backends.pieces import (
+    ActPiece,
+    Greeting,
+    Order,
+    Piece,
+    Reply,
+    Terms,
+    digest_of,
+    veiled,
+)
 from janitor.backends.troubles import error_of
 from janitor.engine.calls import Deadline
 from janitor.errors import JanitorError
@@ -305,10 +314,22 @@ class Team:
         return 2 * max(1, self._count())
 
 
+def _longest(sent: Sent) -> float:
+    """Tell how long a piece may take, in seconds.
+
+    After its lease a worker can begin no abort, and only looks what became of the last ones.
+    """
+    order, patience = sent.order, sent.order.terms.patience
+    if not isinstance(order.piece, ActPiece):
+        return order.seconds
+    one_look = patience.attempts * (sent.team.last_request + patience.longest_delay)
+    return min(order.seconds, order.piece.lease + one_look)
+
+
 def _awaited(sent: Sent, beyond: float) -> Reply:
     """Wait for a reply, until so long after the deadline; raise WorkerLost where none can come."""
     hand = sent.member.hand
-    give_up = time.monotonic() + max(0.0, sent.order.seconds) + beyond
+    give_up = time.monotonic() + max(0.0, _longest(sent)) + beyond
     while True:
         try:
             return sent.future.result(GLANCE)

@@ -17,6 +17,7 @@ from janitor.observe.events import (
     RequestRetried,
     UploadFinished,
 )
+from janitor.observe.redaction import redacted
 
 
 class TooMany(JanitorError):  # noqa: N818  # says what happened
@@ -48,7 +49,8 @@ class Notes:
                 case PageListed(where, uploads):
                     self._pages.append((self._position(where), uploads))
                 case ContainerCrashed(where, trace):
-                    self._crashes.append((self._position(where), trace))
+                    # Nobody else knows our secrets, and could take them out.
+                    self._crashes.append((self._position(where), redacted(trace)))
                 case UploadFinished(result):
                     self._keep(result)
                 case _:

@@ -1,18 +1,22 @@
-"""Errors of our own tree, as something that travels and comes back as what it was. Pure."""
+"""Errors of our own tree, as something that travels and comes back as what it was."""
 
 from __future__ import annotations
 
 from janitor import errors
 from janitor.backends.pieces import Trouble
 from janitor.errors import JanitorError, ProviderError
+from janitor.observe.redaction import redacted
 
 
 def trouble_of(error: JanitorError) -> Trouble:
-    """Pack an error, as the nearest class that `janitor.errors` has."""
+    """Pack an error, as the nearest class that `janitor.errors` has.
+
+    Who reads it there does not know our secrets, and could not take them out.
+    """
     kind = next(one.__name__ for one in type(error).__mro__ if one.__module__ == errors.__name__)
     if isinstance(error, ProviderError):
-        return Trouble(kind, str(error), error.code, error.status)
-    return Trouble(kind, str(error))
+        return Trouble(kind, redacted(str(error)), error.code, error.status)
+    return Trouble(kind, redacted(str(error)))
 
 
 def error_of(trouble: Trouble) -> JanitorError:

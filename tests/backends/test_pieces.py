@@ -14,6 +14,7 @@ from janitor import errors, settings
 from janitor.backends import tasks
 from janitor.backends.acting import FIRST, Pace
 from janitor.backends.lease import Lease, LeaseOver
+from janitor.backends.notes import Notes
 from janitor.backends.pieces import (
     ACTS,
     BEGIN_WITHIN,
@@ -31,6 +32,9 @@ from janitor.backends.troubles import error_of, trouble_of
 from janitor.engine.calls import Patience
 from janitor.engine.seams import Unsorted
 from janitor.errors import Denied, Interrupted, ProviderError
+from janitor.model import ContainerRef
+from janitor.observe.events import ContainerCrashed
+from janitor.observe.redaction import redact
 from janitor.policy import Policy
 from janitor.providers.base import Identity
 from janitor.targets import Credentials, Execution, QingStorOptions, Secret, Target
@@ -152,6 +156,17 @@ def test_a_piece_that_comes_late(terms: Terms) -> None:
 
     assert (None, True) == (reply.result, reply.late)
     assert "s late" in sentence(reply)
+
+
+def test_secrets_of_a_worker_stay_there() -> None:
+    """The sweep has others, and would not know what to take out of its log."""
+    redact("only-the-worker-has-this")
+    where = ContainerRef("media", "qingstor", "container")
+    notes = Notes()
+    notes(ContainerCrashed(where, "Traceback: only-the-worker-has-this"))
+    told = trouble_of(errors.JanitorError("no: only-the-worker-has-this"))
+
+    assert ("no: ***", ((0, "Traceback: ***"),)) == (told.message, notes.requests().crashes)
 
 
 def test_a_clock_that_is_behind(terms: Terms) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from support.workers import (
     ONE_PROCESS,
     PATIENCE,
     PROCESSES,
+    SHORT_LEASES,
     Heard,
     Points,
     Watched,
@@ -22,7 +25,7 @@ from support.workers import (
     sweeping,
 )
 
-from janitor.backends import remote
+from janitor.backends import hands, remote
 from janitor.backends.cpus import usable
 from janitor.errors import ConfigError, NotLeader
 from janitor.ledger.types import NOT_SENT
@@ -275,6 +278,26 @@ def test_nobody_can_see_what_a_lost_worker_did(make_scene: MakeScene) -> None:
     assert INCOMPLETE == finished.exit_code
     assert 1 == len(scene.open_intents())
     assert 0 == scene.sweep().exit_code
+    scene.assert_convergence()
+
+
+def test_a_worker_that_is_frozen(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lives, and never answers: when its lease is long over, another does its piece."""
+    monkeypatch.setattr(hands, "BEYOND", 0.5)
+    scene = make_scene(4, "s3")
+    scene.configure(
+        execution=ONE_PROCESS.replace("}", ", connect_timeout: 1s, read_timeout: 1s}"),
+        leader_election=SHORT_LEASES,
+    )
+    hold = Points(scene, "s3", "sent").hold
+    with sweeping(scene) as (_, sweep):
+        hold.wait_until_held()
+        for pid in children():
+            os.kill(pid, signal.SIGSTOP)
+        hold.let_go()
+        finished = sweep.result(PATIENCE)
+
+    assert (0, 4) == (finished.exit_code, finished.results[0].aborted)
     scene.assert_convergence()
 
 
