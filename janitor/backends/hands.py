@@ -109,6 +109,7 @@ class Sent:
     member: _Member
     future: Future[Reply]
     team: Team
+    ticks: float = field(default_factory=time.monotonic)
 
     def reply(self) -> Reply:
         """Give the reply; raise WorkerLost, or the trouble that kept the worker from it."""
@@ -209,9 +210,10 @@ class Team:
     def wait_for_lease(self, sent: Sent, seconds: float) -> None:
         """Wait until a piece that is lost begins nothing more, wherever its worker is now."""
         if self.staff.lost_may_go_on:
-            left = sent.order.sent + seconds - time.time()
-            if left > 0:
-                time.sleep(left)
+            # By the clock that says more: one may have been set, the other stood still.
+            by_wall = sent.order.sent + seconds - time.time()
+            by_ticks = sent.ticks + seconds - time.monotonic()
+            time.sleep(min(seconds, max(0.0, by_wall, by_ticks)))
 
     @property
     def _losses(self) -> tuple[type[BaseException], ...]:
@@ -269,7 +271,8 @@ class Team:
         hands = self.staff.hire(count)
         self._hired += len(hands)
         greetings = [(hand, hand.greet(self.terms)) for hand in hands]
-        objections = [self._welcome(hand, greeting) for hand, greeting in greetings]
+        until = time.monotonic() + READY  # for all of them: whoever waits for a worker waits
+        objections = [self._welcome(hand, greeting, until) for hand, greeting in greetings]
         with self._lock:
             ready = bool(self._members)
         if not ready:
@@ -277,10 +280,10 @@ class Team:
             message = f"no worker can be used: {told}"
             raise NoWorkers(message)
 
-    def _welcome(self, hand: Hand, greeting: Future[Greeting]) -> str | None:
+    def _welcome(self, hand: Hand, greeting: Future[Greeting], until: float) -> str | None:
         """Take a worker that is ready; give what is wrong with it."""
         try:
-            found = greeting.result(READY)
+            found = greeting.result(max(0.0, until - time.monotonic()))
         except self._losses as error:
             objection = str(error) or type(error).__name__
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -10,10 +11,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from janitor.backends.hands import Hand, NoWorkers, Team
-from janitor.backends.pieces import Greeting, Order, Reply, Terms
+from janitor.backends.hands import Hand, NoWorkers, Sent, Team, _Member
+from janitor.backends.pieces import Greeting, ListPiece, Order, Reply, Terms
 from janitor.engine.calls import Patience
 from janitor.observe.events import Event, WorkersNoticed
+from janitor.providers.base import Identity
 from janitor.targets import Execution
 
 PATIENCE = 10.0
@@ -97,6 +99,19 @@ def test_who_comes_after_the_stop_is_told_of_it() -> None:
     made._hire(1)  # noqa: SLF001  # without `begin`, which has somebody tell all of them
 
     assert newcomer.told.wait(PATIENCE)
+
+
+def test_a_clock_that_was_set_ends_no_lease() -> None:
+    """What is lost may go on for as long as the other clock says."""
+    made, newcomer, _ = team(dies=False)
+    made.staff.lost_may_go_on = True
+    long_ago = time.time() - 100
+    order = Order("t", "1", "it", "a", "", Identity(), made.now(), long_ago, 1.0, ListPiece("a", 1))  # type: ignore[arg-type]  # the terms do not matter
+    sent = Sent(order, _Member(newcomer, "it"), Future(), made)
+    begun = time.monotonic()
+    made.wait_for_lease(sent, 0.3)
+
+    assert time.monotonic() - begun >= 0.25
 
 
 def test_who_dies_at_the_door_is_told_of() -> None:
