@@ -45,7 +45,7 @@ class Pace:
 
 @dataclass(slots=True)
 class _Item:
-    """A candidate, its intent, and whether a worker was lost that had it."""
+    """A candidate, its intent, and whether an abort may be under way: a worker was lost with it."""
 
     candidate: Candidate
     intent: int | None = None
@@ -110,6 +110,9 @@ class Acting:
                     self._crashed(items[0], error)
                     return results + self._dropped(items, error, Outcome.FAILED)
                 late = [item for item, one in zip(items, acted, strict=True) if one.late]
+                for item, one in zip(items, acted, strict=True):
+                    # It was sent, and may still get through: then it was us.
+                    item.lost = item.lost or (one.late and one.word != NOT_SENT)
                 done = [pair for pair in zip(items, acted, strict=True) if not pair[1].late]
                 results += self.writers.map(self._concluded, done)
                 items = late

@@ -160,7 +160,7 @@ class Acted:
     """What became of one candidate.
 
     `word` is how its intent ends, None where nobody knows yet. `late`: nothing
-    was begun, because the lease was over.
+    was done, because the lease was over before the first try or the next one.
     """
 
     decision: Packed

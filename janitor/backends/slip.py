@@ -12,7 +12,7 @@ from janitor.backends.lease import Lease, LeaseOver
 from janitor.backends.pieces import Acted
 from janitor.engine.packing import Candidate, pack_candidate
 from janitor.ledger.types import NOT_SENT, LastScan, OpenIntent, Seen, Sighting
-from janitor.model import ContainerRef, Decision, UploadResult
+from janitor.model import ContainerRef, Decision, Outcome, UploadResult
 
 
 class Slip:
@@ -52,14 +52,19 @@ class Slip:
         self._word = outcome
 
     def acted(self, result: UploadResult, *, late: bool = False) -> Acted:
-        """Give all that is to be known of it."""
+        """Give all that is to be known of it.
+
+        What was refused, is surely still there, and found no time for another try
+        comes late as well.
+        """
+        may_be_sent_again = self._word in {NOT_SENT, str(Outcome.FAILED)}
         return Acted(
             pack_candidate(Candidate(result.decision)),
             None if result.outcome is None else result.outcome.value,
             result.error,
             result.bytes_freed,
             self._word,
-            late=late or (self._late and self._word == NOT_SENT),
+            late=late or (self._late and may_be_sent_again),
         )
 
     def last_scan(self, where: ContainerRef) -> LastScan | None:

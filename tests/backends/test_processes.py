@@ -29,8 +29,8 @@ from janitor.backends import hands, remote
 from janitor.backends.cpus import usable
 from janitor.errors import ConfigError, NotLeader
 from janitor.ledger.types import NOT_SENT
-from janitor.model import TargetOutcome
-from janitor.observe.events import RequestFinished, WorkersNoticed
+from janitor.model import Outcome, TargetOutcome
+from janitor.observe.events import RequestFinished, RequestRetried, WorkersNoticed
 from janitor.plan import Limits
 from janitor.sandbox.faults import Fault
 from janitor.sandbox.wire import Call
@@ -299,6 +299,21 @@ def test_a_worker_that_is_frozen(make_scene: MakeScene, monkeypatch: pytest.Monk
 
     assert (0, 4) == (finished.exit_code, finished.results[0].aborted)
     scene.assert_convergence()
+
+
+def test_a_store_that_asks_for_more_time_than_a_lease(make_scene: MakeScene) -> None:
+    """What was refused and found no time for another try is sent again."""
+    scene = make_scene(1, "s3")
+    scene.configure(execution=ONE_PROCESS, leader_election=SHORT_LEASES)
+    wait = {"Retry-After": "3"}
+    scene.sandbox.faults.add(Fault(operation="s3.abort", status=503, headers=wait))
+    heard = Heard()
+    finished = sweeper(scene, observers=[heard]).sweep()
+    scene.assert_nothing_is_lost()
+
+    assert 1 == len(heard.of(RequestRetried))
+    assert (0, 1) == (finished.exit_code, finished.results[0].aborted)
+    assert [Outcome.ABORTED] == [record.outcome for record in scene.intents()]
 
 
 def test_a_store_that_hangs_stops_no_other(make_scene: MakeScene) -> None:
