@@ -200,6 +200,7 @@ class Executor:
         """Ask until the store says that nothing is left, aborting again what is."""
         trouble = "its parts are still listed"
         for attempt in range(1, ABORT_ROUNDS + 2):
+            look = _Look(decision, self.wall())
             checked = self._look_after(decision.upload)
             if checked.error is not None:
                 return UploadResult(decision, Outcome.ABORTED, f"not verified: {checked.error}")
@@ -211,7 +212,7 @@ class Executor:
                 break
             try:
                 self.caller.pause(attempt, self.deadline)
-                self._request_again(decision.upload)
+                self._request_again(look)
             except UploadGone:
                 return _freed(decision)
             except Interrupted as error:
@@ -229,14 +230,23 @@ class Executor:
         except DeadlineExceeded as error:
             return Checked(unknown(upload), error)
 
-    def _request_again(self, upload: Upload) -> None:
+    def _request_again(self, look: _Look) -> None:
+        """Send the abort once more; raise Incomplete where too long ago nobody was at work."""
+        upload = look.decision.upload
+
+        def permit() -> None:
+            if not look.is_recent(self.wall()):
+                message = "the last look at its parts is too old"
+                raise Incomplete(message, code="stale_look")
+            self.permit()
+
         self.caller.call(
             upload.where,
             "abort",
             lambda: self.aborter.abort(upload),
             self.deadline,
             finish=True,
-            before=self.permit,
+            before=permit,
         )
 
 

@@ -405,6 +405,33 @@ def test_a_repeated_abort_without_a_reply_is_looked_up(
     assert {name: Outcome.ABORTED} == ear.outcomes()
 
 
+@pytest.mark.parametrize("provider", [*QINGSTOR_WAYS, *S3_WAYS])
+def test_a_part_that_arrives_before_a_repeated_abort_saves_the_upload(
+    sandbox: Sandbox, ear: Ear, provider: str
+) -> None:
+    """An abort that has to be repeated, and to wait for that, is not sent by an old look either."""
+    harness = EVERY_WAY[provider]
+    harness.add_container(sandbox, "container")
+    name = harness.add(sandbox, "container", parts=[days(8)])
+    operation = f"{harness.provider}.abort"
+    aborts: list[object] = []
+
+    def while_the_second_waits(call: object) -> None:
+        aborts.append(call)
+        if len(aborts) == 2:  # the first seemed to succeed
+            sandbox.clock.move(LONGEST_SINCE_LOOK + timedelta(seconds=1))
+            harness.store(sandbox).add_part("container", name, MIB)
+
+    sandbox.on(operation, while_the_second_waits)
+    sandbox.faults.add(Fault(operation=operation, kind=FaultKind.PRETEND))
+    sandbox.faults.add(Fault(operation=operation, status=503, nth=2))
+    sweeper(sandbox, harness.target(sandbox, policy=BY_ACTIVITY), ear=ear).sweep()
+
+    assert {name: Outcome.SURVIVED} == ear.outcomes()
+    assert 2 == len(sandbox.journal.entries(operation))
+    assert [name] == harness.store(sandbox).upload_ids("container")
+
+
 def test_parts_that_always_stay_survive(sandbox: Sandbox, harness: Harness, ear: Ear) -> None:
     """After a bounded number of tries the outcome is `survived`, and nothing counts as freed."""
     harness.add_container(sandbox, "container")
