@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -52,36 +51,24 @@ class ThreadLane(Lane):
         self._name = f"{kind}-{endpoint.name}"
         self._most = most
         self._lock = threading.Lock()
-        self._works: deque[Work] = deque()
         self._resting: list[threading.Lock] = []
         self._threads: set[threading.Thread] = set()
         self._grown_at = 0.0
-        self._dismissed = False
 
     def feed(self, work: Work, items: Sequence[Any]) -> None:
         """Add items to a work; RuntimeError where there is no thread and none can be begun."""
         with self._lock:
-            if self._dismissed:
-                message = "the crew was dismissed"
-                raise RuntimeError(message)
-            if not work.items:
-                self._works.append(work)
-            work.items.extend(items)
+            self._add(work, items)
             begun = self._encourage()
             if not begun and not self._threads:
-                work.items.clear()
-                self._works.remove(work)
+                self._works.drop(work)
                 message = "no thread can be begun"
                 raise RuntimeError(message)
 
     def drop(self, work: Work) -> int:
         """Forget the items of a work that were not begun; tell how many."""
         with self._lock:
-            dropped = len(work.items)
-            if dropped:
-                work.items.clear()
-                self._works.remove(work)
-        return dropped
+            return self._works.drop(work)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002  # as its base has it
         """End all threads, after the jobs that are there."""
@@ -157,14 +144,9 @@ class ThreadLane(Lane):
                         return None
 
     def _take(self) -> tuple[Work, Any]:
-        work = self._works[0]
-        item = work.items.popleft()
-        if not work.items:
-            self._works.popleft()
-        elif len(self._works) > 1:
-            self._works.rotate(-1)
+        taken = self._works.take()
         self._encourage()
-        return work, item
+        return taken
 
     def _may_be_more(self, busy: int) -> bool:
         """Whether one more would have something to do that those on their way would not take."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,20 +23,13 @@ class FiberLane(Lane):
         super().__init__(flow, endpoint)
         self._hub = hub
         self._most = most
-        self._works: deque[Work] = deque()
         self._busy = 0
         self._state = threading.Condition()
-        self._dismissed = False
 
     def feed(self, work: Work, items: Sequence[Any]) -> None:
         """Add items to a work; RuntimeError where no thread can be begun for the fibers."""
         with self._state:
-            if self._dismissed:
-                message = "the crew was dismissed"
-                raise RuntimeError(message)
-            if not work.items:
-                self._works.append(work)
-            work.items.extend(items)
+            self._add(work, items)
             wanted = min(len(items), self._most - self._busy)
             self._busy += wanted
         for begun in range(wanted):
@@ -52,11 +44,7 @@ class FiberLane(Lane):
     def drop(self, work: Work) -> int:
         """Forget the items of a work that were not begun; tell how many."""
         with self._state:
-            dropped = len(work.items)
-            if dropped:
-                work.items.clear()
-                self._works.remove(work)
-        return dropped
+            return self._works.drop(work)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002  # as its base has it
         """End all fibers, after the jobs that are there."""
@@ -83,10 +71,4 @@ class FiberLane(Lane):
                 if self._dismissed and not self._busy:
                     self._state.notify_all()
                 return None
-            work = self._works[0]
-            item = work.items.popleft()
-            if not work.items:
-                self._works.popleft()
-            elif len(self._works) > 1:
-                self._works.rotate(-1)
-            return work, item
+            return self._works.take()

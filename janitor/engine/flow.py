@@ -21,6 +21,8 @@ from janitor.targets import Pace
 LONGEST_RETRY_AFTER = 60.0
 # After so long whoever waits for a slot looks up, for example because of a stop.
 GLANCE = 0.1
+# Where more than so many wait they do it less often, or it would be all that is done.
+CROWD = 256
 # What a server, or a proxy before it, says when it is too much for it.
 OVERLOADED = frozenset({408, 429, 502, 503, 504, 509, 520, 521, 522, 523, 524, 529})
 
@@ -50,6 +52,7 @@ class Flow:
         self._clock = clock
         self._lock = threading.Lock()
         self._slots = Slots(budget)
+        self._asleep = 0
         self._endpoints: dict[str, Endpoint] = {}
         self._caps = {
             name: Caps(pace.container_reads, pace.container_writes)
@@ -102,10 +105,15 @@ class Flow:
             wait = endpoint.wait(now)
             if wait > 0 and endpoint.first() is ticket:
                 longest = min(longest, wait)
-        turn.wait(max(0.0, min(longest, GLANCE)))
-        if not ticket.granted:
+            self._asleep += 1
+            longest = min(longest, glance(self._asleep))
+        try:
+            turn.wait(max(0.0, longest))
+        finally:
             with self._lock:
-                self._dispatch()
+                self._asleep -= 1
+                if not ticket.granted:
+                    self._dispatch()
         return True
 
     def force(self, ticket: Ticket) -> float:
@@ -210,6 +218,11 @@ class Flow:
             if endpoint.interval and endpoint.queue:
                 # It is the first now, and has to know when its time comes.
                 endpoint.first().nudge()
+
+
+def glance(asleep: int) -> float:
+    """Say after how many seconds one of so many that wait for a slot looks up."""
+    return GLANCE * max(1.0, asleep / CROWD)
 
 
 def _is_trouble(error: ProviderError) -> bool:

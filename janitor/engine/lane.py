@@ -32,6 +32,43 @@ class Work:
         self.items: deque[Any] = deque()
 
 
+class Works:
+    """The works of a lane that have items; not for use by several threads at once."""
+
+    __slots__ = ("_turns",)
+
+    def __init__(self) -> None:
+        self._turns: deque[Work] = deque()
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self._turns)
+
+    def add(self, work: Work, items: Sequence[Any]) -> None:
+        """Add items to a work."""
+        if not work.items:
+            self._turns.append(work)
+        work.items.extend(items)
+
+    def drop(self, work: Work) -> int:
+        """Forget the items of a work; tell how many."""
+        dropped = len(work.items)
+        if dropped:
+            work.items.clear()
+            self._turns.remove(work)
+        return dropped
+
+    def take(self) -> tuple[Work, Any]:
+        """Take the next item of the work whose turn it is; there must be one."""
+        work = self._turns[0]
+        item = work.items.popleft()
+        if not work.items:
+            self._turns.popleft()
+        elif len(self._turns) > 1:
+            self._turns.rotate(-1)
+        return work, item
+
+
 class Lane(Executor):
     """Where the jobs of one target are done, one kind of work at a time or several in turn."""
 
@@ -39,6 +76,8 @@ class Lane(Executor):
         self._flow = flow
         self._endpoint = endpoint
         self._errands = Work(_run_errand)
+        self._works = Works()
+        self._dismissed = False
 
     @property
     def endpoint(self) -> Endpoint:
@@ -68,6 +107,12 @@ class Lane(Executor):
     def depart(self) -> None:
         """Say that it is done."""
         self._flow.depart(self._endpoint)
+
+    def _add(self, work: Work, items: Sequence[Any]) -> None:
+        if self._dismissed:
+            message = "the crew was dismissed"
+            raise RuntimeError(message)
+        self._works.add(work, items)
 
     def cancel_errands(self) -> None:
         """Let nobody wait for errands that were not begun."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from janitor.engine.calls import Caller, Deadline, Patience
-from janitor.engine.flow import Flow
+from janitor.engine.flow import CROWD, Flow, glance
 from janitor.errors import (
     DeadlineExceeded,
     Denied,
@@ -30,6 +30,14 @@ from janitor.targets import Pace
 LAKE = ContainerRef("lake", "s3", "bucket")
 MEDIA = ContainerRef("media", "qingstor", "movies")
 HASTE = Patience(attempts=3, first_delay=0.001, longest_delay=0.002)
+
+
+@pytest.mark.parametrize(
+    ("asleep", "looks"), [(1, 10), (CROWD, 10 * CROWD), (2 * CROWD, 10 * CROWD), (5000, 10 * CROWD)]
+)
+def test_a_crowd_looks_up_no_more_often(asleep: int, looks: int) -> None:
+    """However many wait for a slot, looking whether anything happened stays a small part of all."""
+    assert looks == pytest.approx(asleep / glance(asleep))
 
 
 class Gate:
