@@ -21,6 +21,7 @@ _OURS = frozenset(
         "repeated_marker",
         "sdk_error",
         "short_body",
+        "stale_look",
         "status",
         "unknown",
         "unreadable",
