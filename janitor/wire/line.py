@@ -7,7 +7,6 @@ before it is sent.
 from __future__ import annotations
 
 import math
-import select
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from botocore.exceptions import HTTPClientError
 
 from janitor import fibers
 from janitor.wire.failures import failure_of
-from janitor.wire.transfer import Transfer
+from janitor.wire.transfer import Transfer, events_of
 
 # A whole request may take this many times as long as silence in it may last.
 PATIENCE: Final = 3
@@ -114,11 +113,7 @@ class Line:
         if self._transfer is not None:
             return self._transfer.is_stale
         socket = self._curl.getinfo(pycurl.ACTIVESOCKET)
-        if socket < 0:
-            return False
-        looking = select.poll()
-        looking.register(socket, select.POLLIN)
-        return bool(looking.poll(0))
+        return socket >= 0 and bool(events_of(socket))
 
     def _turn_to(self, turn: tuple[str, str, bool]) -> None:
         if turn == self._turn:

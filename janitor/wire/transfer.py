@@ -1,4 +1,4 @@
-"""Carries out the request that a handle of libcurl holds: blocking a thread, or parking a fiber."""
+"""Carries out the request that a handle of libcurl holds, while its fiber is parked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ import pycurl
 from janitor import fibers
 
 _WRITABLE = select.EPOLLOUT if fibers.AVAILABLE else 0
+
+
+def events_of(socket: int) -> int:
+    """Give what the system has to tell of an idle socket right now, in the words of `poll`."""
+    looking = select.poll()
+    looking.register(socket, select.POLLIN)
+    return sum(events for _, events in looking.poll(0))
 
 
 class Transfer:
@@ -40,10 +47,8 @@ class Transfer:
         """Whether the idle connection was closed, as far as the hub or the system knows by now."""
         if self._was_closed or self._latest is None:
             return self._was_closed
-        looking = select.poll()
-        looking.register(self._latest, select.POLLIN)
         # A number that is nobody's any more tells nothing: there is no connection then.
-        return any(events & select.POLLIN for _, events in looking.poll(0))
+        return bool(events_of(self._latest) & select.POLLIN)
 
     def perform(self) -> None:
         """Send the request, and wait for the reply; raises pycurl.error."""

@@ -67,13 +67,14 @@ def dripping() -> Iterator[int]:
             accepting.join(10)
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_server_that_drips_for_ever_is_given_up(tmp_path: Path, provider: str) -> None:
-    """The process ends, says why, and does not look like a success."""
-    file = tmp_path / "janitor.yaml"
+def scan_of_what_drips(
+    folder: Path, provider: str, transport: str
+) -> subprocess.CompletedProcess[str]:
+    """Scan a server whose replies never end, in a process of its own."""
+    file = folder / "janitor.yaml"
     with dripping() as port:
-        file.write_text(config_of(provider, "sdk", port), encoding="utf-8")
-        done = subprocess.run(  # noqa: S603  # our own program
+        file.write_text(config_of(provider, transport, port), encoding="utf-8")
+        return subprocess.run(  # noqa: S603  # our own program
             [sys.executable, "-m", "janitor", "scan", "-c", file],
             capture_output=True,
             text=True,
@@ -81,6 +82,12 @@ def test_a_server_that_drips_for_ever_is_given_up(tmp_path: Path, provider: str)
             timeout=60,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
         )
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_server_that_drips_for_ever_is_given_up(tmp_path: Path, provider: str) -> None:
+    """The process ends, says why, and does not look like a success."""
+    done = scan_of_what_drips(tmp_path, provider, "sdk")
 
     assert 1 == done.returncode
     assert "sweep.hung" in done.stderr
@@ -91,17 +98,7 @@ def test_a_server_that_drips_for_ever_ends_a_request_of_our_own_wire(
     tmp_path: Path, provider: str
 ) -> None:
     """Then only that target is incomplete, and the process need not be ended."""
-    file = tmp_path / "janitor.yaml"
-    with dripping() as port:
-        file.write_text(config_of(provider, "auto", port), encoding="utf-8")
-        done = subprocess.run(  # noqa: S603  # our own program
-            [sys.executable, "-m", "janitor", "scan", "-c", file],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
+    done = scan_of_what_drips(tmp_path, provider, "auto")
 
     assert 3 == done.returncode
     assert "sweep.hung" not in done.stderr
