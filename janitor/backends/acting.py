@@ -5,12 +5,13 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 from janitor.backends.hands import TRIES, Team, WorkerLost
 from janitor.backends.pieces import ACTS, Acted, ActPiece, Reply
 from janitor.engine.calls import PASSED, Deadline
+from janitor.engine.conclusions import concluded, freed
 from janitor.engine.memory import Memory
 from janitor.engine.packing import Candidate, pack_candidate, unpack_candidate
 from janitor.engine.reconcile import Reconciler
@@ -195,7 +196,7 @@ class Acting:
         word = acted.word
         if item.lost and _is_gone(result, item):
             # The worker that was lost had sent it.
-            result = _freed(item)
+            result = freed(item.candidate.decision)
             word = str(Outcome.ABORTED)
         elif item.lost and word == NOT_SENT and not _is_there(result):
             # The worker that was lost may have sent it: it stays open until somebody sees.
@@ -205,18 +206,7 @@ class Acting:
     def _written(self, item: _Item, result: UploadResult, word: str | None) -> UploadResult:
         if self.memory is None or item.intent is None or word is None:
             return result
-        try:
-            self.memory.conclude(
-                item.intent,
-                self.team.now(),
-                word,
-                size_freed=result.bytes_freed,
-                error=result.error,
-            )
-        except JanitorError as error:
-            told = f"{result.error}; {error}" if result.error else str(error)
-            return replace(result, error=told)
-        return result
+        return concluded(self.memory, item.intent, self.team.now(), word, result)
 
     def _dropped(
         self, items: Sequence[_Item], error: Exception, outcome: Outcome
@@ -253,7 +243,7 @@ class Acting:
             told = IntentReconciled(where, upload.key, upload.upload_id, None, str(trouble))
             self.team.tell(told)
             return failed
-        return _freed(item) if word == Outcome.ABORTED else failed
+        return freed(item.candidate.decision) if word == Outcome.ABORTED else failed
 
     def _crashed(self, item: _Item, error: Exception) -> None:
         trace = "".join(traceback.format_exception(error))
@@ -270,11 +260,6 @@ def _acted(reply: Reply, items: Sequence[_Item]) -> Sequence[Acted]:
 
 def _where(item: _Item) -> ContainerRef:
     return item.candidate.decision.upload.where
-
-
-def _freed(item: _Item) -> UploadResult:
-    decision = item.candidate.decision
-    return UploadResult(decision, Outcome.ABORTED, bytes_freed=size_of(decision))
 
 
 def _is_there(result: UploadResult) -> bool:

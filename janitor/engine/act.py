@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from janitor.engine.activity import Checked, Checker, unknown
 from janitor.engine.calls import Caller, Deadline
+from janitor.engine.conclusions import concluded, freed
 from janitor.engine.looks import object_at_risk
 from janitor.engine.memory import Memory
 from janitor.errors import (
@@ -107,18 +108,7 @@ class Executor:
         if look.unresolved:
             return result
         word = NOT_SENT if not look.sent else str(result.outcome or Outcome.FAILED)
-        try:
-            memory.conclude(
-                intent,
-                self.checker.now(),
-                word,
-                size_freed=result.bytes_freed,
-                error=result.error,
-            )
-        except JanitorError as error:
-            told = f"{result.error}; {error}" if result.error else str(error)
-            return replace(result, error=told)
-        return result
+        return concluded(memory, intent, self.checker.now(), word, result)
 
     def _abort(self, look: _Look) -> UploadResult:
         lost: list[Transient | Incomplete] = []
@@ -130,7 +120,7 @@ class Executor:
         except UploadGone:
             # An earlier try of ours may have got through without a reply.
             gone = UploadResult(look.decision, Outcome.ALREADY_GONE)
-            return _freed(look.decision) if lost else gone
+            return freed(look.decision) if lost else gone
         except (Interrupted, ProviderError) as error:
             if lost or isinstance(error, Transient | Incomplete | Unexpected):
                 return self._after_lost_reply(look, error)
@@ -192,7 +182,7 @@ class Executor:
         """Look whether the request got through although its reply did not."""
         checked = self._look_after(look.decision.upload)
         if _is_gone(checked, look.decision):
-            return _freed(look.decision)
+            return freed(look.decision)
         look.unresolved = checked.error is not None
         return UploadResult(look.decision, Outcome.FAILED, str(error))
 
@@ -205,7 +195,7 @@ class Executor:
             if checked.error is not None:
                 return UploadResult(decision, Outcome.ABORTED, f"not verified: {checked.error}")
             if _is_gone(checked, decision):
-                return _freed(decision)
+                return freed(decision)
             if _has_grown(checked, decision):
                 return UploadResult(decision, Outcome.SURVIVED, "it received parts after the abort")
             if attempt > ABORT_ROUNDS or self.caller.stop.is_set():
@@ -214,7 +204,7 @@ class Executor:
                 self.caller.pause(attempt, self.deadline)
                 self._request_again(look)
             except UploadGone:
-                return _freed(decision)
+                return freed(decision)
             except Interrupted as error:
                 trouble = str(error)
                 break
@@ -255,7 +245,7 @@ def _kept_after_all(
 ) -> UploadResult:
     """Say what became of an upload that another look, between two tries, says to keep."""
     if lost and checked.decision.reason is Reason.VANISHED:
-        return _freed(decision)
+        return freed(decision)
     if lost and checked.error is not None:
         return UploadResult(decision, Outcome.FAILED, str(checked.error))
     return UploadResult(checked.decision, None, _text(checked.error))
@@ -264,11 +254,6 @@ def _kept_after_all(
 def _finished(decision: Decision) -> Decision:
     reason = Reason.FINISHED_OBJECT
     return replace(decision, verdict=Verdict.KEEP, reason=reason, eligible_at=None)
-
-
-def _freed(decision: Decision) -> UploadResult:
-    size = decision.activity.size if decision.activity is not None else None
-    return UploadResult(decision, Outcome.ABORTED, bytes_freed=size or 0)
 
 
 def _is_gone(checked: Checked, before: Decision) -> bool:

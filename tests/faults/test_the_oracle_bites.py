@@ -20,6 +20,7 @@ from support.troubles import Amnesia, Race, Strike, Trouble, WrongClock
 from janitor import policy as judging
 from janitor.engine import act, looks, survey
 from janitor.engine.act import Executor
+from janitor.engine.conclusions import freed
 from janitor.grace import Mark, settle
 from janitor.ledger.ledger import Ledger
 from janitor.model import Activity, Decision, Reason, Upload, UploadResult, Verdict
@@ -149,7 +150,7 @@ def _boastful(patch: Patch) -> None:
     patch.setattr(
         Executor,
         "_after_lost_reply",
-        lambda _self, look, _error: act._freed(look.decision),  # noqa: SLF001  # a mutant lives inside
+        lambda _self, look, _error: freed(look.decision),
     )
 
 
