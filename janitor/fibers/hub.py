@@ -204,6 +204,10 @@ class Hub:
                 told = (type(error), error, error.__traceback__, threading.current_thread())
                 threading.excepthook(threading.ExceptHookArgs(told))
         self._watched.clear()
+        # Greenlet would look for whoever still knows a thread that has ended, among all objects
+        # and in the midst of whatever the main thread is doing.
+        self._timers.clear()
+        self._root = None
 
     def _run_ready(self) -> None:
         # Not what gets ready meanwhile: sockets have their turn.

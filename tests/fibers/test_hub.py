@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import select
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from greenlet._greenlet import get_total_main_greenlets
 from support.in_fibers import in_fiber
 
 from janitor import fibers
@@ -164,6 +166,25 @@ def test_a_closed_hub_leaves_nothing_behind() -> None:
     hub.close()
 
     assert before == threading.active_count()
+
+
+def test_a_closed_hub_does_not_hold_on_to_the_fibers_of_its_thread() -> None:
+    """Greenlet would search all objects for the reason, in whatever the main thread is doing."""
+    gc.collect()
+    before = get_total_main_greenlets()
+    hub = Hub()
+    latch = Latch()
+    ended = in_fiber(hub, lambda: latch.wait(PATIENCE))
+    latch.open()
+    ended.result(PATIENCE)
+    hub.close()
+    # It is the main thread that clears up behind threads that have ended, at its next call.
+    for _ in range(1000):
+        if before >= get_total_main_greenlets():
+            break
+        time.sleep(0.01)
+
+    assert before >= get_total_main_greenlets()
 
 
 def test_no_function_that_blocks_waits_for_another_one(hub: Hub) -> None:
