@@ -10,6 +10,9 @@ from janitor.policy import Policy
 
 # What stands for an account's id in the ARN of a role for many accounts.
 ACCOUNT = "{account}"
+# A worker begins no abort later than so many seconds after its piece was sent: nobody
+# may act for us when we do not any more.
+LEASE = 15.0
 
 
 def is_glob(name: str) -> bool:

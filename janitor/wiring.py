@@ -28,12 +28,12 @@ from janitor.model import ContainerRef
 from janitor.observe.events import Observer, SweepFinished, fan_out
 from janitor.settings.types import Exposition, Prices, Settings
 from janitor.sharding import Shard
-from janitor.sweep import Job, Run, UploadName, sweep
-from janitor.targets import Execution, Target
+from janitor.sweep import OUTLIVED, Job, Run, UploadName, sweep
+from janitor.targets import LEASE, Execution, Target
 
 if TYPE_CHECKING:
     from janitor.backends.away import Away
-    from janitor.backends.hands import Staff
+    from janitor.backends.staff import Staff
 
 
 def utc_now() -> datetime:
@@ -94,10 +94,15 @@ def last_completes(
     return {where: moment for where, moment in remembered if where.target in names}
 
 
-def new_run_id(now: datetime, shard: Shard | None = None) -> str:
-    """Name a run so that names sort by time and never repeat; a shard's tells which it is."""
+def new_run_id(now: datetime, shard: Shard | None = None, *, outlived: bool = False) -> str:
+    """Name a run so that names sort by time and never repeat.
+
+    A shard's tells which it is, and one that its workers may outlive says so.
+    """
     name = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-    return name if shard is None else f"{name}-shard-{shard.index}-of-{shard.count}"
+    if shard is not None:
+        name += f"-shard-{shard.index}-of-{shard.count}"
+    return name + OUTLIVED if outlived else name
 
 
 def flow_of(settings: Settings) -> Flow:
@@ -135,13 +140,16 @@ def away_of(settings: Settings) -> Away | None:
         )
         raise ConfigError(message)
     from janitor.backends.away import Away  # noqa: PLC0415  # as in `flow_of`
-    from janitor.backends.pieces import LEASE  # noqa: PLC0415  # the same
 
-    lease = LEASE
-    if settings.election is not None:
-        # Whoever leads after us may begin a third of the duration after we ceased to.
-        lease = min(lease, settings.election.duration.total_seconds() / 4)
-    return Away(_staff(execution), settings.file, execution.workers, lease)
+    return Away(_staff(execution), settings.file, execution.workers, lease_of(settings))
+
+
+def lease_of(settings: Settings) -> float:
+    """Tell for how many seconds a worker may begin aborts, after its piece was sent."""
+    if settings.election is None:
+        return LEASE
+    # Whoever leads after us may begin a third of the duration after we ceased to.
+    return min(LEASE, settings.election.duration.total_seconds() / 4)
 
 
 def _staff(execution: Execution) -> Staff:
@@ -197,7 +205,7 @@ class Sweeper:
         away = self._away()
         with self._ledger() as ledger:
             run = Run(
-                run_id=new_run_id(now(), self.shard),
+                run_id=new_run_id(now(), self.shard, outlived=execution.backend == "dask"),
                 mode=self.mode,
                 limits=self.settings.limits,
                 execution=execution,
@@ -214,6 +222,7 @@ class Sweeper:
                 permit=self.permit,
                 shard=self.shard,
                 away=away,
+                lease=lease_of(self.settings),
             )
             return sweep([self._job(target) for target in self.settings.targets], run)
 

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
-from janitor.backends.hands import TRIES, Team, WorkerLost
+from janitor.backends.hands import TRIES, Team
 from janitor.backends.pieces import ACTS, Acted, ActPiece, Reply
+from janitor.backends.staff import WorkerLost
 from janitor.engine.calls import PASSED, Deadline
 from janitor.engine.conclusions import concluded, freed
 from janitor.engine.memory import Memory

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from janitor.backends.acting import WRITERS
-from janitor.backends.hands import Staff, Team
-from janitor.backends.pieces import LEASE
+from janitor.backends.hands import Team
+from janitor.backends.staff import Staff
+from janitor.targets import LEASE
 
 
 @dataclass(frozen=True, slots=True)

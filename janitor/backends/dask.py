@@ -19,8 +19,8 @@ from distributed.client import Client as AnyClient
 from distributed.scheduler import KilledWorker, NoValidWorkerError
 
 from janitor.backends import tasks
-from janitor.backends.hands import Hand
 from janitor.backends.pieces import Greeting, Order, Reply, Terms
+from janitor.backends.staff import Hand
 from janitor.errors import JanitorError
 from janitor.targets import Dask
 

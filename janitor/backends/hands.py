@@ -5,13 +5,12 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from janitor.backends.notes import replay
 from janitor.backends.pieces import (
@@ -24,9 +23,9 @@ from janitor.backends.pieces import (
     digest_of,
     veiled,
 )
+from janitor.backends.staff import Hand, NoWorkers, Staff, WorkerLost
 from janitor.backends.troubles import error_of
 from janitor.engine.calls import Deadline
-from janitor.errors import JanitorError
 from janitor.observe.events import Observer, WorkersNoticed
 from janitor.providers.base import Identity
 from janitor.targets import Target
@@ -42,54 +41,6 @@ GLANCE = 0.25
 MOST_HIRED = 10
 # How long to wait for another worker when none is left, in seconds: a cluster starts them anew.
 ANOTHER = 30.0
-
-
-class WorkerLost(JanitorError):  # noqa: N818  # says what happened
-    """A worker is gone, or does not answer; what became of its piece is not known."""
-
-
-class NoWorkers(JanitorError):  # noqa: N818  # says what is wrong
-    """There is no worker that can do anything."""
-
-
-class Hand(Protocol):
-    """One worker, as the sweep knows it."""
-
-    name: str
-
-    @property
-    def alive(self) -> bool:
-        """Whether it may still answer."""
-
-    def greet(self, terms: Terms) -> Future[Greeting]:
-        """Let it get ready."""
-
-    def do(self, order: Order) -> Future[Reply]:
-        """Let it do a piece; the future fails where the worker is lost."""
-
-    def stop(self, run_id: str) -> None:
-        """Let it begin no more requests, at once; never waits."""
-
-    def dismiss(self) -> None:
-        """Do without it from now on: it does not answer."""
-
-
-class Staff(Protocol):
-    """Where workers come from."""
-
-    # Whether a piece that is lost may go on by itself, until its lease is over.
-    lost_may_go_on: bool
-    # What futures fail with where a worker is lost, besides WorkerLost.
-    losses: tuple[type[Exception], ...]
-
-    def count(self) -> int:
-        """Tell how many workers there can be."""
-
-    def hire(self, count: int) -> Sequence[Hand]:
-        """Give that many workers, or as many as there are beyond those given before."""
-
-    def close(self, run_id: str) -> None:
-        """Let all of them forget a run, and let go of them."""
 
 
 @dataclass(slots=True)
@@ -270,7 +221,7 @@ class Team:
         """Let that many get ready; those that cannot are told of."""
         hands = self.staff.hire(count)
         self._hired += len(hands)
-        greetings = [(hand, hand.greet(self.terms)) for hand in hands]
+        greetings = [(hand, self._greeted(hand)) for hand in hands]
         until = time.monotonic() + READY  # for all of them: whoever waits for a worker waits
         objections = [self._welcome(hand, greeting, until) for hand, greeting in greetings]
         with self._lock:
@@ -280,20 +231,30 @@ class Team:
             message = f"no worker can be used: {told}"
             raise NoWorkers(message)
 
+    def _greeted(self, hand: Hand) -> Future[Greeting]:
+        """Ask a worker to get ready; what keeps us from that is its answer."""
+        try:
+            return hand.greet(self.terms)
+        except Exception as error:  # noqa: BLE001  # one worker must not keep us from the others
+            failed: Future[Greeting] = Future()
+            failed.set_exception(error)
+            return failed
+
     def _welcome(self, hand: Hand, greeting: Future[Greeting], until: float) -> str | None:
         """Take a worker that is ready; give what is wrong with it."""
         try:
             found = greeting.result(max(0.0, until - time.monotonic()))
-        except self._losses as error:
+            worker, trouble = found.worker, found.trouble
+        except Exception as error:  # noqa: BLE001  # the same: its answer may be anything
             objection = str(error) or type(error).__name__
         else:
-            if found.trouble is None:
+            if trouble is None:
                 with self._lock:
-                    self._members.append(_Member(hand, found.worker))
+                    self._members.append(_Member(hand, worker))
                 if self.stop.is_set():  # those that were there before have been told
                     self._tell_to_stop(hand)
                 return None
-            objection = found.trouble.message
+            objection = trouble.message
         self.tell(WorkersNoticed(f"worker {hand.name} cannot be used: {objection}"))
         hand.dismiss()
         return objection

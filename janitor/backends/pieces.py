@@ -18,9 +18,6 @@ from janitor.model import ContainerRef
 from janitor.providers.base import Identity
 from janitor.targets import Credentials, Execution, QingStorOptions, Secret, Target
 
-# A worker begins no abort later than so many seconds after its piece was sent: nobody
-# may act for us when we do not any more.
-LEASE = 15.0
 # Within so many seconds after it was sent a piece must begin, or it never does.
 BEGIN_WITHIN = 10.0
 # How much one piece is at most: uploads of which parts are read, and to be aborted.
@@ -37,6 +34,7 @@ class Terms:
 
     `config` is the absolute path of the config file, `workers` how many share
     the budget and the rates of `execution`, which is the sweep's and not theirs.
+    `enforce`: it is by the mode of the sweep's config that something may be aborted.
     """
 
     run_id: str
@@ -46,6 +44,7 @@ class Terms:
     patience: Patience
     workers: int
     execution: Execution
+    enforce: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from janitor.backends import tasks
 from janitor.backends.cpus import usable
-from janitor.backends.hands import Hand, WorkerLost
 from janitor.backends.pieces import Greeting, Order, Reply, Terms
+from janitor.backends.staff import Hand, WorkerLost
 
 STANDARD_ERROR = 2
 # How long a worker may take to end, in seconds, before it is killed.
@@ -50,6 +50,7 @@ class Worker(Executor):
         self._waiting: dict[int, Future[Any]] = {}
         self._count = 0
         self._gone = False
+        self._how = "is gone"
         self._reader = threading.Thread(target=self._read, name=self.name, daemon=True)
         self._reader.start()
 
@@ -111,25 +112,36 @@ class Worker(Executor):
         self._process.wait()
 
     def _read(self) -> None:
-        while True:
-            try:
-                number, result, error = pickle.loads(self._pipe.recv_bytes())  # noqa: S301  # our own child
-            except (EOFError, OSError):
-                break
-            with self._lock:
-                future = self._waiting.pop(number)
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+        try:
+            while self._has_answered():
+                pass
+        except Exception as error:  # noqa: BLE001  # whatever bytes may do; whoever waits is told
+            self._how = f"answers what cannot be read ({type(error).__name__}: {error})"
+            # Nobody will hear what it does from now on, so it must do nothing.
+            self.kill()
         with self._lock:
             self._gone = True
             waiting, self._waiting = list(self._waiting.values()), {}
         for future in waiting:
             future.set_exception(self._lost())
 
+    def _has_answered(self) -> bool:
+        """Take one answer; tell whether there was one. Raises anything where it is none."""
+        try:
+            message = self._pipe.recv_bytes()
+        except (EOFError, OSError):
+            return False
+        number, result, error = pickle.loads(message)  # noqa: S301  # our own child
+        with self._lock:
+            future = self._waiting.pop(number)
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+        return True
+
     def _lost(self) -> WorkerLost:
-        return WorkerLost("is gone")
+        return WorkerLost(self._how)
 
     def greet(self, terms: Terms) -> Future[Greeting]:
         """Let it get ready."""

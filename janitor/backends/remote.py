@@ -12,8 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from janitor.backends.hands import TRIES, NoWorkers, Sent, Team, WorkerLost
+from janitor.backends.hands import TRIES, Sent, Team
 from janitor.backends.pieces import LOOKS, MOST_LISTED, Listing, ListPiece, Looked, LookPiece, Reply
+from janitor.backends.staff import NoWorkers, WorkerLost
 from janitor.backends.troubles import error_of, provider_error_of
 from janitor.engine.activity import Checked
 from janitor.engine.calls import PASSED, Deadline

@@ -61,6 +61,9 @@ class Shop:
     def __init__(self, terms: Terms, *, has_own_log: bool) -> None:
         loaded = settings.load(terms.config, os.environ)
         hide_secrets(loaded)
+        if terms.enforce and loaded.mode != "enforce":
+            message = f"its {terms.config} says mode: {loaded.mode}, and that of the sweep enforce"
+            raise NotOurs(message)
         if has_own_log:
             logs.configure(loaded.log.format, loaded.log.level)
         _, slots = slots_of(terms.execution.concurrency, terms.workers)

@@ -36,6 +36,8 @@ def office_of(run: Run, jobs: Sequence[Job], started: datetime, stack: ExitStack
         caller.patience,
         workers,
         replace(execution, dask=None),  # whose files are our own
+        # Whoever applies a plan may abort just that, whatever the config says.
+        enforce=run.mode == "enforce" and run.only is None,
     )
     targets = {job.target.name: job.target for job in jobs}
     last_request = (execution.connect_timeout + execution.read_timeout).total_seconds()

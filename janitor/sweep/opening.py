@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from janitor.engine.calls import Deadline
 from janitor.engine.discover import ALL
@@ -23,7 +23,10 @@ from janitor.observe.events import (
     TargetOpened,
 )
 from janitor.providers.base import Connection, Identity, Reader
-from janitor.sweep.run import Job, Run
+from janitor.sweep.run import OUTLIVED, Job, Run
+
+# No lease is so long, and no clock that we trust so wrong: workers of an older run have ended.
+LONG_AGO = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,8 @@ class Opener:
     def _reconcile_all(self, ledger: RunLedger, opened: dict[str, Opened]) -> None:
         reconciler = Reconciler(ledger, self.run.caller, self.run.tell, self.run.now)
         intents = ledger.open_intents()
-        away = self.run.away
-        if intents and away is not None and away.staff.lost_may_go_on:
-            # Workers of a run that was killed may be at them until their leases are over.
-            self.run.caller.stop.wait(away.lease)
+        if any(self._may_be_at_work(intent) for intent in intents):
+            self.run.caller.stop.wait(self.run.lease)
         for intent in intents:
             found = opened.get(intent.where.target)
             if not self.run.owns(intent.where.target, intent.where.container):
@@ -107,6 +108,11 @@ class Opener:
             if found is not None and found.connection is not None:
                 reader = found.connection.reader(intent.where.container)
                 self._reconcile(reconciler, intent, reader)
+
+    def _may_be_at_work(self, intent: OpenIntent) -> bool:
+        """Whether a worker may be at it until its lease is over, although its run was killed."""
+        recent = self.run.now() - intent.at < LONG_AGO
+        return recent and intent.run_id.endswith(OUTLIVED)
 
     def _reconcile(self, reconciler: Reconciler, intent: OpenIntent, reader: Reader) -> None:
         try:

@@ -20,6 +20,9 @@ from janitor.targets import Execution, Target
 if TYPE_CHECKING:
     from janitor.backends.away import Away
 
+# How the name of a run ends whose workers may go on for a while when it is killed.
+OUTLIVED = "-dask"
+
 # A container, and a key ("" on Glacier) and upload id in it.
 UploadName = tuple[ContainerRef, str, str]
 
@@ -49,7 +52,8 @@ class Run:
     listed; what it raises ends the run. `permit` is asked before every abort
     and raises Interrupted where this process must not act any more. `shard` is
     which of several janitors this is, None the only one. `away` is who makes
-    the requests about uploads, None threads of our own.
+    the requests about uploads, None threads of our own. `lease` is for how many
+    seconds the workers of a run that was killed may go on.
     """
 
     run_id: str
@@ -69,6 +73,7 @@ class Run:
     permit: Callable[[], None] = lambda: None
     shard: Shard | None = None
     away: Away | None = None
+    lease: float = 0.0
 
     def owns(self, target: str, container: str) -> bool:
         """Whether a container is to be looked after here, and not by another shard."""

@@ -131,6 +131,15 @@ def test_the_budget_is_the_sweeps(terms: Terms) -> None:
     assert (9, 100.0) == (shop.execution.concurrency, shop.execution.requests_per_second)
 
 
+def test_who_may_only_report_aborts_for_nobody(terms: Terms) -> None:
+    """A worker says so at once, and again if somebody does not listen."""
+    greeting = tasks.greet(replace(terms, enforce=True))
+    reply = tasks.do(order(replace(terms, enforce=True), "abort"))
+
+    assert greeting.trouble == reply.trouble
+    assert "says mode: report" in sentence(reply)
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [

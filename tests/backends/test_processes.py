@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,8 @@ from support.workers import (
 
 from janitor.backends import hands, remote
 from janitor.backends.cpus import usable
+from janitor.backends.processes import Worker
+from janitor.backends.staff import NoWorkers, WorkerLost
 from janitor.errors import ConfigError, NotLeader
 from janitor.ledger.types import NOT_SENT
 from janitor.model import Outcome, TargetOutcome
@@ -128,6 +131,38 @@ def test_a_worker_with_another_config(make_scene: MakeScene) -> None:
     assert TargetOutcome.INCOMPLETE is finished.results[0].outcome
     assert "the worker has another config" in str(finished.results[0].error)
     assert set() == scene.gone()
+
+
+def test_a_worker_whose_config_only_reports(make_scene: MakeScene) -> None:
+    """On its machine nothing may be aborted: it is of no use, and the sweep is told why."""
+    scene = make_scene(3, "s3")
+    scene.configure(execution=ONE_PROCESS)
+    made, applying = sweeper(scene), sweeper(scene, only={})
+    scene.configure(execution=ONE_PROCESS, mode="report")
+
+    with pytest.raises(NoWorkers, match="says mode: report, and that of the sweep enforce"):
+        made.sweep()
+    assert set() == scene.gone()
+    # What a plan names may be aborted because somebody has looked at it.
+    assert 0 == applying.sweep().exit_code
+
+
+def test_a_worker_that_answers_nonsense() -> None:
+    """It is lost, and told of as that; and it is ended, because nobody hears what it does."""
+    worker = Worker(0)
+    handle = Path(f"/proc/{worker.pid}/cmdline").read_bytes().rstrip(b"\0").rpartition(b"\0")[2]
+    waiting = worker.submit(time.sleep, PATIENCE)
+    # Four bytes that say how long it is, and then what no pickle begins with.
+    nonsense = worker.submit(os.write, int(handle), b"\0\0\0\4what")
+    for each in (waiting, nonsense):
+        with pytest.raises(WorkerLost, match="answers what cannot be read"):
+            each.result(PATIENCE)
+
+    assert not worker.alive
+    assert set() == children()
+    with pytest.raises(WorkerLost, match="answers what cannot be read"):
+        worker.submit(os.getpid).result(PATIENCE)
+    worker.shutdown()
 
 
 def test_no_secret_travels(make_scene: MakeScene) -> None:

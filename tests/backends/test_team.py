@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from janitor.backends.hands import Hand, NoWorkers, Sent, Team, _Member
+from janitor.backends.hands import Sent, Team, _Member
 from janitor.backends.pieces import Greeting, ListPiece, Order, Reply, Terms
+from janitor.backends.staff import Hand, NoWorkers
 from janitor.engine.calls import Patience
 from janitor.observe.events import Event, WorkersNoticed
 from janitor.providers.base import Identity
@@ -31,6 +32,8 @@ class Newcomer:
 
     stop_asked: threading.Event
     dies: bool
+    refuses: bool = False
+    says: object = Greeting("it", 1)
     name: str = "newcomer"
     alive: bool = True
     told: threading.Event = field(default_factory=threading.Event)
@@ -38,12 +41,14 @@ class Newcomer:
     def greet(self, terms: Terms) -> Future[Greeting]:
         """Let the stop come before the reply."""
         del terms
+        if self.refuses:
+            raise Died
         greeting: Future[Greeting] = Future()
         if self.dies:
             greeting.set_exception(Died())
         else:
             self.stop_asked.set()
-            greeting.set_result(Greeting("it", 1))
+            greeting.set_result(self.says)  # type: ignore[arg-type]  # a worker may say anything
         return greeting
 
     def do(self, order: Order) -> Future[Reply]:
@@ -63,34 +68,41 @@ class Newcomer:
 
 @dataclass
 class Agency:
-    """Has one worker."""
+    """Has few workers."""
 
-    hand: Newcomer
+    hands: list[Newcomer]
     lost_may_go_on: bool = False
     losses: tuple[type[Exception], ...] = (Died,)
 
     def count(self) -> int:
-        """Count it."""
-        return 1
+        """Count them."""
+        return len(self.hands)
 
     def hire(self, count: int) -> Sequence[Hand]:
-        """Give it."""
-        return [self.hand][:count]
+        """Give the first."""
+        return self.hands[:count]
 
     def close(self, run_id: str) -> None:
         """Nothing."""
 
 
-def team(*, dies: bool) -> tuple[Team, Newcomer, list[Event]]:
-    """Make a team of one who comes when a stop is asked for."""
+def team(*, dies: bool, before: Sequence[Newcomer] = ()) -> tuple[Team, Newcomer, list[Event]]:
+    """Make a team whose last worker comes when a stop is asked for."""
     stop = threading.Event()
     hand = Newcomer(stop, dies)
     now = datetime.now(UTC)
+    hands = [*before, hand]
     terms = Terms(
-        "run", "/a", now, every_upload=False, patience=Patience(), workers=1, execution=Execution()
+        "run",
+        "/a",
+        now,
+        every_upload=False,
+        patience=Patience(),
+        workers=len(hands),
+        execution=Execution(),
     )
     heard: list[Event] = []
-    return Team(Agency(hand), terms, heard.append, lambda: now, stop, {}, 1.0), hand, heard
+    return Team(Agency(hands), terms, heard.append, lambda: now, stop, {}, 1.0), hand, heard
 
 
 def test_who_comes_after_the_stop_is_told_of_it() -> None:
@@ -112,6 +124,21 @@ def test_a_clock_that_was_set_ends_no_lease() -> None:
     made.wait_for_lease(sent, 0.3)
 
     assert time.monotonic() - begun >= 0.25
+
+
+def test_one_who_talks_nonsense_does_not_keep_others_out() -> None:
+    """Whatever comes of asking a worker, the next one is asked, too."""
+    other = threading.Event()
+    strange = Newcomer(other, dies=False, says="good morning", name="strange")
+    shy = Newcomer(other, dies=False, refuses=True, name="shy")
+    made, newcomer, heard = team(dies=False, before=[strange, shy])
+    made.begin()
+    made.end()
+
+    assert [False, False, True] == [each.alive for each in (strange, shy, newcomer)]
+    assert ["strange", "shy"] == [
+        event.sentence.split()[1] for event in heard if isinstance(event, WorkersNoticed)
+    ]
 
 
 def test_who_dies_at_the_door_is_told_of() -> None:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.child_handle import Child, nursery
-from support.child_scene import HANDLED, SENT, Scene, holding
-from support.workers import ONE_PROCESS, PATIENCE, children
+from support.child_scene import CONTAINER, HANDLED, SENT, Scene, holding
+from support.harness import hours
+from support.workers import ONE_PROCESS, PATIENCE, Heard, children, sweeper
+
+from janitor.ledger import open_ledger
+from janitor.ledger.types import RunHeader
+from janitor.observe.events import IntentReconciled, UploadFinished
+from janitor.sweep import OUTLIVED
+from janitor.targets import LEASE
 
 MakeScene = Callable[..., Scene]
 TERMINATED = 143
@@ -54,6 +62,52 @@ def test_killed_with_an_abort_on_the_wire(make_scene: MakeScene, where: str) -> 
 
     assert (-signal.SIGKILL, 0) == (ended, finished.exit_code)
     scene.assert_convergence()
+
+
+class Waiting(threading.Event):
+    """A stop that nobody asks for; whoever waits for it gives a worker time to go on."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Let the worker go on, and do not wait."""
+        if timeout == LEASE:
+            self._meanwhile()
+        return False
+
+
+@pytest.mark.parametrize(
+    ("ending", "ago", "expected"),
+    [(OUTLIVED, 0, "aborted"), ("", 0, "not_sent"), (OUTLIVED, 2, "not_sent")],
+)
+def test_workers_that_outlive_their_sweep_are_waited_for(
+    make_scene: MakeScene, ending: str, ago: int, expected: str
+) -> None:
+    """Whatever the next run works with, it does not look before an old lease is over."""
+    scene = make_scene(1, "s3")
+    (name,) = scene.stale()
+    store = scene.populations["s3"].harness.store(scene.sandbox)
+    heard, later = Heard(), Heard()
+    sweeper(scene, observers=[heard], read_only=True).sweep()
+    (decision,) = [
+        event.result.decision
+        for event in heard.of(UploadFinished)
+        if event.result.decision.upload.upload_id == name
+    ]
+    begun = scene.sandbox.clock.now()
+    with open_ledger(scene.url) as ledger:
+        ledger.begin(RunHeader(f"killed{ending}", "enforce", begun, "1", "", ()))
+        ledger.intend(f"killed{ending}", begun, decision)
+    scene.sandbox.clock.move(hours(ago))
+    stop = Waiting(lambda: store.abort(CONTAINER, name))
+    finished = sweeper(scene, observers=[later], stop=stop).sweep()
+
+    assert 0 == finished.exit_code
+    assert [(name, expected)] == [
+        (event.upload_id, event.outcome) for event in later.of(IntentReconciled)
+    ]
 
 
 def test_everybody_is_told_to_end(make_scene: MakeScene) -> None:
