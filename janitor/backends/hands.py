@@ -109,13 +109,15 @@ class Team:
         piece: Piece,
         deadline: Deadline,
         permit: Callable[[], None] = lambda: None,
+        after: Sent | None = None,
     ) -> Sent:
         """Send a piece to the worker that has fewest; raise NoWorkers where there is none.
 
+        One that comes `after` another goes to the same worker; raises WorkerLost where it is gone.
         `permit` is asked when all waiting is over, and the time of the piece has begun.
         What it raises is raised, and nothing is sent.
         """
-        member = self._chosen()
+        member = self._chosen() if after is None else self._same(after.member)
         known = self.targets[target]
         order = Order(
             self.terms,
@@ -188,6 +190,15 @@ class Team:
                 self._deserted = True  # so that nobody else waits as long
                 message = "no worker is left"
                 raise NoWorkers(message)
+
+    def _same(self, member: _Member) -> _Member:
+        """Choose a worker that has what is asked for; raise WorkerLost where it is gone."""
+        with self._lock:
+            if not (member.hand.alive and member in self._members):
+                message = f"worker {member.hand.name} is gone"
+                raise WorkerLost(message)
+            member.pieces += 1
+            return member
 
     def _count(self) -> int:
         with self._lock:

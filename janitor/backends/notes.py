@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
-from janitor.backends.pieces import MOST_LISTED, Requests
+from janitor.backends.pieces import Requests
 from janitor.engine.packing import Candidate, Packed, pack_candidate
-from janitor.errors import JanitorError
-from janitor.model import ContainerRef, UploadResult
+from janitor.model import ContainerRef
 from janitor.observe.events import (
     ContainerCrashed,
     Event,
@@ -20,26 +20,27 @@ from janitor.observe.events import (
 from janitor.observe.redaction import redacted
 
 
-class TooMany(JanitorError):  # noqa: N818  # says what happened
-    """More uploads of one container need a look, or a word, than one piece may bring back."""
-
-
 class Notes:
-    """An observer that remembers in short, from any thread: so many decisions to keep at most."""
+    """An observer that remembers in short, from any thread; `keep` takes decisions to keep.
 
-    def __init__(self, most: int = MOST_LISTED) -> None:
-        self._most = most
+    It is called by whoever lists, and by nobody else.
+    """
+
+    def __init__(self, keep: Callable[[Packed], None] | None = None) -> None:
+        self._keep = keep
         self._lock = threading.Lock()
         self._containers: dict[str, int] = {}
         self._pages: list[tuple[int, int]] = []
         self._finished: list[tuple[int, str, float, str | None]] = []
         self._retried: list[tuple[int, str, str, float]] = []
         self._crashes: list[tuple[int, str]] = []
-        self.told: list[Packed] = []
-        self.too_many = False
 
     def __call__(self, event: Event) -> None:
-        """Remember one event; raise TooMany where there are too many decisions to keep."""
+        """Remember one event."""
+        if isinstance(event, UploadFinished):
+            if self._keep is not None:
+                self._keep(pack_candidate(Candidate(event.result.decision)))
+            return
         with self._lock:
             match event:
                 case RequestFinished(where, operation, seconds, code):
@@ -51,8 +52,6 @@ class Notes:
                 case ContainerCrashed(where, trace):
                     # Nobody else knows our secrets, and could take them out.
                     self._crashes.append((self._position(where), redacted(trace)))
-                case UploadFinished(result):
-                    self._keep(result)
                 case _:
                     pass
 
@@ -73,13 +72,6 @@ class Notes:
 
     def _position(self, where: ContainerRef) -> int:
         return self._containers.setdefault(where.container, len(self._containers))
-
-    def _keep(self, result: UploadResult) -> None:
-        if len(self.told) >= self._most:
-            self.too_many = True
-            message = f"more than {self._most} uploads are to be told of"
-            raise TooMany(message)
-        self.told.append(pack_candidate(Candidate(result.decision)))
 
 
 def replay(requests: Requests, target: str, provider: str, tell: Observer) -> None:

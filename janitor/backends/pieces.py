@@ -22,8 +22,6 @@ from janitor.targets import Credentials, Execution, QingStorOptions, Secret, Tar
 BEGIN_WITHIN = 10.0
 # How much one piece is at most: uploads of which parts are read, and to be aborted.
 LOOKS, ACTS = 256, 128
-# How many uploads of one container may come back in one piece, to be looked at or told.
-MOST_LISTED = 100_000
 # The sweep itself makes few requests: it may have this part of the budget and the rates.
 OWN_SHARE = 0.1
 
@@ -49,10 +47,24 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class ListPiece:
-    """List one container to its end, unless more than `most` uploads would have to come back."""
+    """List one container to its end; `unsorted`: page by page.
+
+    What is found stays with the worker, and is fetched a little at a time.
+    """
 
     container: str
-    most: int
+    unsorted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPiece:
+    """Give what the listing of this number found, from a position on: 0, and then as told.
+
+    Only the worker that listed has it, and it forgets what it gave to its end.
+    """
+
+    number: str
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,7 @@ class ActPiece:
     lease: float
 
 
-Piece: TypeAlias = ListPiece | LookPiece | ActPiece
+Piece: TypeAlias = ListPiece | FetchPiece | LookPiece | ActPiece
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +139,8 @@ class Requests:
 class Listing:
     """What came of listing one container; `young` and others that need no look are only counted.
 
-    `told` are decisions to keep that somebody wants to hear of, `looks` uploads
-    that need a closer look. `too_many`: nothing of this is of any use. `unsorted`:
-    it has to be listed page by page from now on.
+    `size` is that of what is to be fetched, in bytes. `unsorted`: it has to be
+    listed page by page from now on.
     """
 
     outcome: str
@@ -137,10 +148,19 @@ class Listing:
     listed: int
     oldest: datetime | None
     kept: tuple[tuple[str, int], ...]
-    told: tuple[Packed, ...]
-    looks: tuple[Packed, ...]
-    too_many: bool = False
+    size: int = 0
     unsorted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Chunks of a spool: decisions to keep that somebody wants to hear of, uploads to look at.
+
+    `next` is the position of what follows, None at the end.
+    """
+
+    chunks: tuple[bytes, ...]
+    next: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +190,7 @@ class Acted:
     late: bool = False
 
 
-Result: TypeAlias = Listing | Looked | tuple[Acted, ...]
+Result: TypeAlias = Listing | Fetched | Looked | tuple[Acted, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,20 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 from janitor.backends.hands import TRIES, Sent, Team
-from janitor.backends.pieces import LOOKS, MOST_LISTED, Listing, ListPiece, Looked, LookPiece, Reply
+from janitor.backends.pieces import (
+    LOOKS,
+    Fetched,
+    FetchPiece,
+    Listing,
+    ListPiece,
+    Looked,
+    LookPiece,
+    Reply,
+)
+from janitor.backends.spool import Spool
 from janitor.backends.staff import NoWorkers, WorkerLost
 from janitor.backends.troubles import error_of, provider_error_of
 from janitor.engine.activity import Checked
@@ -23,8 +34,18 @@ from janitor.engine.packing import pack_upload, unpack_candidate, unpack_upload
 from janitor.engine.survey import Survey
 from janitor.errors import DeadlineExceeded, JanitorError
 from janitor.grace import WAITING
-from janitor.model import Reason, TargetOutcome, Upload, UploadResult, size_of
+from janitor.model import (
+    ContainerRef,
+    Decision,
+    Reason,
+    TargetOutcome,
+    Upload,
+    UploadResult,
+    size_of,
+)
 from janitor.observe.events import UploadFinished
+
+T = TypeVar("T")
 
 
 class Lost(JanitorError):  # noqa: N818  # says what happened
@@ -38,28 +59,57 @@ class Surveying:
     team: Team
 
     def gather(self, survey: Survey, add: Callable[[Upload], None], deadline: Deadline) -> bool:
-        """List a container there, unless it has so much that it has to be done here."""
+        """List a container there; what was found is here on disk before any of it is taken."""
         where = survey.where
-        if where in DISTRUSTED:
-            return False  # which a worker of this sweep cannot know
-        piece = ListPiece(where.container, MOST_LISTED)
-        reply = again(lambda: self.team.send(where.target, piece, deadline), deadline)
-        found = reply.result
-        if not isinstance(found, Listing) or found.too_many:
-            return False
-        survey.listed, survey.oldest = found.listed, found.oldest
-        survey.kept = Counter({Reason(reason): count for reason, count in found.kept})
-        survey.outcome, survey.error = TargetOutcome(found.outcome), found.error
-        if found.unsorted:
-            DISTRUSTED.add(where)
-        for packed in found.told:
-            decision = unpack_candidate(where, packed).decision
-            if decision.reason in WAITING:
-                survey.bytes_waiting += size_of(decision)
-            self.team.tell(UploadFinished(UploadResult(decision)))
-        for packed in found.looks:
-            add(unpack_upload(where, packed))
+        with Spool() as spool:
+            found = self._listed(where, spool, deadline)
+            survey.listed, survey.oldest = found.listed, found.oldest
+            survey.kept = Counter({Reason(reason): count for reason, count in found.kept})
+            survey.outcome, survey.error = TargetOutcome(found.outcome), found.error
+            if found.unsorted:
+                DISTRUSTED.add(where)
+            for told, looks in spool.read():
+                for packed in told:
+                    self._tell(survey, unpack_candidate(where, packed).decision)
+                for packed in looks:
+                    add(unpack_upload(where, packed))
         return True
+
+    def _tell(self, survey: Survey, decision: Decision) -> None:
+        if decision.reason in WAITING:
+            survey.bytes_waiting += size_of(decision)
+        self.team.tell(UploadFinished(UploadResult(decision)))
+
+    def _listed(self, where: ContainerRef, spool: Spool, deadline: Deadline) -> Listing:
+        """Let a worker list, and fetch all that it found."""
+        # A worker that comes later cannot know whom this sweep distrusts.
+        piece = ListPiece(where.container, where in DISTRUSTED)
+
+        def take(sent: Sent, reply: Reply) -> Listing:
+            found = reply.result
+            assert isinstance(found, Listing)  # noqa: S101  # for mypy: it is what was asked for
+            spool.cut(0)
+            if found.size:
+                self._fetch(sent, spool, deadline)
+            return found
+
+        return again(lambda: self.team.send(where.target, piece, deadline), deadline, take)
+
+    def _fetch(self, listed: Sent, spool: Spool, deadline: Deadline) -> None:
+        """Fetch all that a worker keeps; raise WorkerLost where it is lost with its worker."""
+        position: int | None = 0
+        while position is not None:
+            piece = FetchPiece(listed.order.number, position)
+            for _ in range(TRIES):
+                sent = self.team.send(listed.order.target, piece, deadline, after=listed)
+                found = sent.reply().result
+                if found is not None:
+                    break
+            if not isinstance(found, Fetched):
+                message = f"what was found was asked for {TRIES} times, too late each time"
+                raise Lost(message)
+            spool.take(found.chunks)
+            position = found.next
 
     def look(
         self, survey: Survey, uploads: Iterator[Upload], deadline: Deadline
@@ -88,8 +138,12 @@ class Surveying:
         self, survey: Survey, piece: LookPiece, first: Sent, deadline: Deadline
     ) -> Iterator[Checked]:
         target = survey.where.target
-        reply = again(lambda: self.team.send(target, piece, deadline), deadline, first)
-        found = reply.result
+        found = again(
+            lambda: self.team.send(target, piece, deadline),
+            deadline,
+            lambda _, reply: reply.result,
+            first,
+        )
         assert isinstance(found, Looked)  # noqa: S101  # for mypy: it is what was asked for
         for packed, trouble, at in found.checked:
             decision = unpack_candidate(survey.where, packed).decision
@@ -98,10 +152,16 @@ class Surveying:
             raise error_of(found.trouble)
 
 
-def again(send: Callable[[], Sent], deadline: Deadline, first: Sent | None = None) -> Reply:
-    """Send a piece that changes nothing until there is a reply; raise Lost where that is hopeless.
+def again(
+    send: Callable[[], Sent],
+    deadline: Deadline,
+    take: Callable[[Sent, Reply], T],
+    first: Sent | None = None,
+) -> T:
+    """Send a piece that changes nothing until its reply was taken; raise Lost in the end.
 
-    Raises the trouble of a worker, DeadlineExceeded and NoWorkers.
+    It is sent again, too, where `take` raises WorkerLost. Raises the trouble of a
+    worker, DeadlineExceeded and NoWorkers.
     """
     told = "it came too late, every time"
     for _ in range(TRIES):
@@ -110,11 +170,10 @@ def again(send: Callable[[], Sent], deadline: Deadline, first: Sent | None = Non
         sent, first = first or send(), None
         try:
             reply = sent.reply()
+            if reply.trouble is None:
+                return take(sent, reply)
         except WorkerLost as error:
             told = str(error)
-            continue
-        if reply.trouble is None:
-            return reply
     message = f"a piece of work was sent {TRIES} times in vain: {told}"
     raise Lost(message)
 

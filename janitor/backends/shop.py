@@ -22,6 +22,7 @@ from janitor.backends.pieces import (
     slots_of,
     veiled,
 )
+from janitor.backends.spool import Shelf
 from janitor.engine.calls import Caller, Deadline, RetryBudget
 from janitor.engine.crew import Crew
 from janitor.engine.descriptors import in_flight, open_files
@@ -84,6 +85,7 @@ class Shop:
         self._locks = {name: threading.Lock() for name in self._targets}
         self._connections: dict[str, Connection] = {}
         self._aborters: dict[str, Aborter] = {}
+        self.shelf = self._stack.enter_context(Shelf())
         self.crew = self._stack.enter_context(Crew(self.flow, self.execution))
 
     def close(self) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from janitor.backends.lease import Lease
-from janitor.backends.notes import Notes, TooMany
+from janitor.backends.notes import Notes
 from janitor.backends.pieces import (
     Acted,
     ActPiece,
+    FetchPiece,
     Greeting,
     Listing,
     ListPiece,
@@ -20,6 +21,7 @@ from janitor.backends.pieces import (
     LookPiece,
     Order,
     Reply,
+    Requests,
     Result,
     Terms,
     Trouble,
@@ -27,6 +29,7 @@ from janitor.backends.pieces import (
 )
 from janitor.backends.shop import FLOOR, Shop, Taken, TooLate, clocks_of
 from janitor.backends.slip import Slip
+from janitor.backends.spool import Spool
 from janitor.backends.troubles import trouble_of
 from janitor.engine.act import Executor
 from janitor.engine.activity import Checked, Checker
@@ -43,7 +46,7 @@ from janitor.engine.packing import (
 from janitor.engine.pool import bounded_map
 from janitor.engine.survey import Survey, Surveyor
 from janitor.errors import JanitorError
-from janitor.model import ContainerRef, Outcome, Upload, UploadResult
+from janitor.model import ContainerRef, Outcome, UploadResult
 from janitor.observe.events import ContainerCrashed
 from janitor.policy import always_young
 from janitor.targets import Target
@@ -74,23 +77,46 @@ def do(order: Order) -> Reply:
     try:
         shop = FLOOR.admit(order)
         target = shop.target(order)
-    except TooLate as error:
-        return Reply(None, trouble=trouble_of(error), late=True)
-    except Taken as error:
-        return Reply(None, trouble=trouble_of(error), taken=True)
     except JanitorError as error:
-        return Reply(None, trouble=trouble_of(error))
-    piece = order.piece
-    notes = Notes(piece.most if isinstance(piece, ListPiece) else 0)
+        late, taken = isinstance(error, TooLate), isinstance(error, Taken)
+        return Reply(None, trouble=trouble_of(error), late=late, taken=taken)
+    return _done(order, shop, target)
+
+
+def _done(order: Order, shop: Shop, target: Target) -> Reply:
+    notes = Notes()
     try:
-        result = _Task(order, shop, target, notes).do()
+        match order.piece:
+            case FetchPiece() as piece:
+                return Reply(*shop.shelf.fetch(piece))
+            case ListPiece() as piece:
+                return _list(order, piece, shop, target)
+            case LookPiece() as piece:
+                result: Result = _Task(order, shop, target, notes).look(piece)
+            case ActPiece() as piece:
+                result = _Task(order, shop, target, notes).act(piece)
     except JanitorError as error:
         return Reply(None, notes.requests(), trouble=trouble_of(error))
-    requests = notes.requests()
-    if isinstance(result, Listing) and result.too_many:
-        # They will be listed again, and are not to be counted twice.
-        requests = replace(requests, pages=())
-    return Reply(result, requests)
+    return Reply(result, notes.requests())
+
+
+def _list(order: Order, piece: ListPiece, shop: Shop, target: Target) -> Reply:
+    """List, and keep here what was found until it is fetched."""
+    with ExitStack() as stack:
+        spool = stack.enter_context(Spool())
+        notes = Notes(spool.tell)
+        try:
+            listing = _Task(order, shop, target, notes).list(piece, spool)
+        except JanitorError as error:
+            return Reply(None, notes.requests(), trouble=trouble_of(error))
+        requests = notes.requests()
+        if listing.size:
+            stack.pop_all()
+            # Where it cannot be fetched it is listed again, and is not to be counted twice.
+            pages = Requests(requests.containers, requests.pages)
+            requests = replace(requests, pages=())
+            shop.shelf.put(order.number, spool, pages)
+        return Reply(listing, requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +126,25 @@ class _Task:
     target: Target
     notes: Notes
 
-    def do(self) -> Result:
-        deadline = Deadline(self.order.seconds)
-        caller = self.shop.caller(self.notes)
-        match self.order.piece:
-            case ListPiece() as piece:
-                return self._list(piece, caller, deadline)
-            case LookPiece() as piece:
-                return self._look(piece, caller, deadline)
-            case ActPiece() as piece:
-                return _Acting(self, caller, deadline).act(piece)
+    @property
+    def deadline(self) -> Deadline:
+        """The time that is left for it from now on."""
+        return Deadline(self.order.seconds)
+
+    def act(self, piece: ActPiece) -> tuple[Acted, ...]:
+        """Abort what is still stale."""
+        return _Acting(self, self.shop.caller(self.notes), self.deadline).act(piece)
 
     def place(self, container: str) -> ContainerRef:
+        """Name a container of the target."""
         return place_of(self.target, container)
 
-    def _list(self, piece: ListPiece, caller: Caller, deadline: Deadline) -> Listing:
+    def list(self, piece: ListPiece, spool: Spool) -> Listing:
+        """List a container; what needs a word or a look is in the spool."""
+        deadline, caller = self.deadline, self.shop.caller(self.notes)
         where = self.place(piece.container)
+        if piece.unsorted:
+            DISTRUSTED.add(where)
         terms = self.order.terms
         now, _ = clocks_of(self.order)
         # The connection first: it says what its requests are made in.
@@ -134,23 +163,16 @@ class _Task:
         survey = Survey(where, now(), reader, self.target.policy)
         if not terms.every_upload:
             survey.young = always_young(where.provider, self.target.policy, terms.started)
-        looks: list[Packed] = []
-
-        def add(upload: Upload) -> None:
-            if len(looks) >= piece.most:
-                self.notes.too_many = True
-                message = f"more than {piece.most} uploads need a look"
-                raise TooMany(message)
-            looks.append(pack_upload(upload))
-
         lane.arrive()
         try:
-            surveyor.gather(survey, add, deadline)
+            surveyor.gather(survey, lambda upload: spool.look(pack_upload(upload)), deadline)
         finally:
             lane.depart()
-        return _listing(survey, self.notes, looks)
+        return _listing(survey, spool.finish())
 
-    def _look(self, piece: LookPiece, caller: Caller, deadline: Deadline) -> Looked:
+    def look(self, piece: LookPiece) -> Looked:
+        """Read parts."""
+        deadline, caller = self.deadline, self.shop.caller(self.notes)
         where = self.place(piece.container)
         now, _ = clocks_of(self.order)
         reader = self.shop.connection(self.order, caller).reader(piece.container)
@@ -166,17 +188,14 @@ class _Task:
         return Looked(tuple(checked))
 
 
-def _listing(survey: Survey, notes: Notes, looks: Iterable[Packed]) -> Listing:
-    if notes.too_many:
-        return Listing("", None, 0, None, (), (), (), too_many=True)
+def _listing(survey: Survey, size: int) -> Listing:
     return Listing(
         survey.outcome.value,
         survey.error,
         survey.listed,
         survey.oldest,
         tuple((reason.value, count) for reason, count in survey.kept.items()),
-        tuple(notes.told),
-        tuple(looks),
+        size,
         unsorted=survey.where in DISTRUSTED,
     )
 

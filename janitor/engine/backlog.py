@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import marshal
 import sqlite3
-import struct
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from tempfile import SpooledTemporaryFile
 from typing import Any, Self
 
+from janitor.engine.chunks import Chunks, disk
 from janitor.engine.packing import (
     Candidate,
     pack_candidate,
@@ -21,7 +19,6 @@ from janitor.engine.packing import (
     unpack_candidate,
     unpack_upload,
 )
-from janitor.errors import JanitorError
 from janitor.model import ContainerRef, Decision, Upload
 from janitor.plan import oldest_first, whole_size
 
@@ -31,22 +28,8 @@ _CACHE_KIB = 8192
 _CHUNK = 500
 _ORDER = "initiated, target, provider, container, key, upload_id"
 _LARGEST = 2**63 - 1
-_LENGTH = struct.Struct("<I")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-class BacklogFailed(JanitorError):  # noqa: N818  # says what happened
-    """The temporary folder is full or broken; what was not written down is not acted on."""
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        message = f"the temporary folder cannot be used: {error}: make room there, or set TMPDIR"
-        raise BacklogFailed(message) from error
 
 
 class Queue:
@@ -54,8 +37,7 @@ class Queue:
 
     def __init__(self, where: ContainerRef) -> None:
         self._where = where
-        # SpooledTemporaryFile is its own context manager, and so is this.
-        self._file = SpooledTemporaryFile(max_size=_QUEUE_BYTES)  # noqa: SIM115  # see above
+        self._chunks = Chunks(_QUEUE_BYTES)
         self._fresh: list[object] = []
         self._count = 0
 
@@ -65,7 +47,7 @@ class Queue:
 
     def __exit__(self, *_: object) -> None:
         """Forget everything."""
-        self._file.close()
+        self._chunks.close()
 
     def __len__(self) -> int:
         """Count what was added."""
@@ -84,23 +66,11 @@ class Queue:
         return islice(self._read(), start, None)
 
     def _flush(self) -> None:
-        chunk = marshal.dumps(self._fresh)
-        with _disk():
-            self._file.seek(0, 2)
-            self._file.write(_LENGTH.pack(len(chunk)) + chunk)
+        self._chunks.add(marshal.dumps(self._fresh))
         self._fresh.clear()
 
     def _read(self) -> Iterator[Upload]:
-        position = 0
-        while True:
-            with _disk():
-                self._file.seek(position)
-                header = self._file.read(_LENGTH.size)
-                if not header:
-                    return
-                (length,) = _LENGTH.unpack(header)
-                chunk = self._file.read(length)
-            position += _LENGTH.size + length
+        for chunk in self._chunks.read():
             for packed in marshal.loads(chunk):  # noqa: S302  # we wrote it, into a file without a name
                 yield unpack_upload(self._where, packed)
 
@@ -114,7 +84,7 @@ class Backlog:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        with _disk():
+        with disk():
             self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
             self._database.executescript(
                 f"PRAGMA cache_size=-{_CACHE_KIB}; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
@@ -142,7 +112,7 @@ class Backlog:
             )
             for c in candidates
         ]
-        with self._lock, _disk():
+        with self._lock, disk():
             self._database.execute("BEGIN")
             self._database.executemany("INSERT INTO stale VALUES (?,?,?,?,?,?,?,?)", rows)
             self._database.execute("COMMIT")
@@ -157,7 +127,7 @@ class Backlog:
             rows = f"(SELECT * FROM stale WHERE {others} ORDER BY {_ORDER} LIMIT ?)"  # noqa: S608  # our own words
         query = f"SELECT target, count(*) FROM {rows} GROUP BY target"  # noqa: S608  # the same
         values = [] if oldest is None else [*map(_bytes, but), oldest]
-        with self._lock, _disk():
+        with self._lock, disk():
             found = self._database.execute(query, values).fetchall()
         return Counter({_text(target): count for target, count in found})
 
@@ -168,7 +138,7 @@ class Backlog:
     def part(self) -> None:
         """Make it quick to read the targets one by one, when everything was added."""
         columns = f"target, {_ORDER.replace(' target,', '')}"
-        with self._lock, _disk():
+        with self._lock, disk():
             self._database.execute(f"CREATE INDEX IF NOT EXISTS by_target ON stale ({columns})")
 
     def candidates(
@@ -195,10 +165,10 @@ class Backlog:
             f"SELECT {columns} FROM stale WHERE {_names(word, names)}"  # noqa: S608  # our own words
             f" ORDER BY {_ORDER} LIMIT -1 OFFSET ?"
         )
-        with self._lock, _disk():
+        with self._lock, disk():
             rows = self._database.execute(query, [*map(_bytes, names), skip])
         while True:
-            with self._lock, _disk():
+            with self._lock, disk():
                 batch = rows.fetchmany(_CHUNK)
             if not batch:
                 return

@@ -14,8 +14,9 @@ from typing import Protocol
 
 from janitor.batch import dates_of, those
 from janitor.engine.activity import Checked, Checker, unknown
-from janitor.engine.backlog import BacklogFailed, Queue
+from janitor.engine.backlog import Queue
 from janitor.engine.calls import Caller, Deadline
+from janitor.engine.chunks import BacklogFailed
 from janitor.engine.looks import contradicted, listed
 from janitor.engine.memory import Memory
 from janitor.engine.packing import Candidate

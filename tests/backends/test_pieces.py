@@ -88,7 +88,7 @@ def order(terms: Terms, number: str, **more: object) -> Order:
         datetime.now(UTC),
         time.time(),
         30.0,
-        ListPiece("container", 10),
+        ListPiece("container"),
     )
     return replace(made, **more)  # type: ignore[arg-type]  # tests name only what exists
 

@@ -26,7 +26,7 @@ from support.workers import (
     sweeping,
 )
 
-from janitor.backends import hands, remote
+from janitor.backends import hands
 from janitor.backends.cpus import usable
 from janitor.backends.processes import Worker
 from janitor.backends.staff import NoWorkers, WorkerLost
@@ -191,21 +191,6 @@ def test_a_config_without_a_file(make_scene: MakeScene) -> None:
 
     with pytest.raises(ConfigError, match="name a file"):
         made.sweep()
-
-
-def test_a_container_that_is_too_large(
-    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is too much for one reply is listed by the sweep itself, and its parts by workers."""
-    scene = make_scene(9, "qingstor")
-    scene.configure(execution=ONE_PROCESS)
-    monkeypatch.setattr(remote, "MOST_LISTED", 5)
-    heard = Heard()
-    finished = sweeper(scene, observers=[heard]).sweep()
-
-    assert (0, 9) == (finished.exit_code, finished.results[0].aborted)
-    assert 11 == finished.results[0].listed
-    scene.assert_convergence()
 
 
 def test_living_uploads_live(make_scene: MakeScene) -> None:

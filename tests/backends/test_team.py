@@ -118,7 +118,7 @@ def test_a_clock_that_was_set_ends_no_lease() -> None:
     made, newcomer, _ = team(dies=False)
     made.staff.lost_may_go_on = True
     long_ago = time.time() - 100
-    order = Order("t", "1", "it", "a", "", Identity(), made.now(), long_ago, 1.0, ListPiece("a", 1))  # type: ignore[arg-type]  # the terms do not matter
+    order = Order("t", "1", "it", "a", "", Identity(), made.now(), long_ago, 1.0, ListPiece("a"))  # type: ignore[arg-type]  # the terms do not matter
     sent = Sent(order, _Member(newcomer, "it"), Future(), made)
     begun = time.monotonic()
     made.wait_for_lease(sent, 0.3)

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from janitor.engine import backlog
-from janitor.engine.backlog import Backlog, BacklogFailed, Queue
+from janitor.engine import chunks
+from janitor.engine.backlog import Backlog, Queue
+from janitor.engine.chunks import BacklogFailed
 from janitor.engine.packing import (
     Candidate,
     pack_candidate,
@@ -159,7 +160,7 @@ class FullDisk:
 
 def test_a_full_disk_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the janitor learns what to do."""
-    monkeypatch.setattr(backlog, "SpooledTemporaryFile", lambda **_: FullDisk())
+    monkeypatch.setattr(chunks, "SpooledTemporaryFile", lambda **_: FullDisk())
     upload = stale(1).decision.upload
     queue = Queue(upload.where)
     queue.add(upload)
