@@ -10,6 +10,11 @@ from typing import Any
 
 import pycurl
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How quickly examples are made says something of the machine, and nothing of what is tested.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True, scope="session")

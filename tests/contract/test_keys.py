@@ -50,7 +50,7 @@ def odd_keys(examples: int) -> Callable[[Callable[..., None]], Callable[..., Non
         return settings(
             deadline=None,
             max_examples=examples,
-            suppress_health_check=[HealthCheck.function_scoped_fixture],
+            suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
         )(given(key=KEYS)(test))
 
     return decorate

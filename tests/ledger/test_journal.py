@@ -206,7 +206,7 @@ _numbers = itertools.count()
     max_examples=60,
     deadline=None,
     # One ledger for all examples: a new database for each would take minutes.
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(key=any_text, upload_id=any_text, rule=st.text(), error=any_text)
 @example(key="\0", upload_id="\ud800", rule="\\", error="\\u0000")

@@ -19,7 +19,7 @@ from janitor.settings.web_models import TlsServerModel
 SHARED_DIRECTORY = settings(
     max_examples=150,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 OTHERS = ("&a", "*a", "!t", "---", "...", "<<", "${", "$${")
 YAML_MARKS = st.sampled_from(

@@ -64,7 +64,9 @@ def clients() -> Iterator[Pair]:
 
 
 @settings(
-    deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=80,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(vault=TEXTS, text=TEXTS)
 @example(vault="examplevault", text="-_x~.")

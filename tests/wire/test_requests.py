@@ -93,7 +93,9 @@ def clients() -> Any:
 
 
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(key=KEYS)
 @example(key="a/../b//c/./")
@@ -109,7 +111,9 @@ def test_a_request_is_the_one_of_boto3(clients: Any, key: str) -> None:
 
 
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(bucket=NAMES)
 @example(bucket="dotted.bucket")
