@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from types import MappingProxyType
 
@@ -32,6 +31,23 @@ _NO_PACES: Mapping[str, Pace] = MappingProxyType({})
 
 # The endpoint whose slot this thread, or this fiber, has and does not use right now.
 _lent: ContextVar[Endpoint | None] = ContextVar("lent", default=None)
+
+
+class Lending:
+    """While it lasts, this thread has lent a slot of an endpoint to itself."""
+
+    __slots__ = ("_endpoint", "_token")
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def __enter__(self) -> None:
+        """Lend it."""
+        self._token = _lent.set(self._endpoint)
+
+    def __exit__(self, *_: object) -> None:
+        """Take it back."""
+        _lent.reset(self._token)
 
 
 class Flow:
@@ -130,14 +146,10 @@ class Flow:
             pause = ticket.endpoint.resumes_at - self._clock()
             return max(pause, self._place(ticket.endpoint))
 
-    @contextmanager
-    def lending(self, ticket: Ticket) -> Iterator[None]:
+    @staticmethod
+    def lending(ticket: Ticket) -> Lending:
         """Let other requests of this thread to the same endpoint use a ticket's slot."""
-        token = _lent.set(ticket.endpoint)
-        try:
-            yield
-        finally:
-            _lent.reset(token)
+        return Lending(ticket.endpoint)
 
     def leave(
         self, ticket: Ticket, operation: str, seconds: float, error: ProviderError | None

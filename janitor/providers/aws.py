@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -127,7 +127,7 @@ def connect_in_session(
     service: str, access: Access, allow: Allow, **options: Any
 ) -> tuple[Any, boto3.Session]:
     """Make a client as `connect` does; give its session too, which has its credentials."""
-    with _MAKING, errors_of("connect", Codes(frozenset(), frozenset())):
+    with _MAKING, ErrorsOf("connect", Codes(frozenset(), frozenset())):
         session = _session(access)
         client = session.client(
             service,
@@ -248,28 +248,44 @@ def proven(reply: Mapping[str, Any]) -> Mapping[str, str]:
     return headers
 
 
-@contextmanager
-def errors_of(verb: str, codes: Codes) -> Iterator[None]:
-    """Translate everything that the SDK raises; the one place where that happens for AWS."""
-    try:
-        yield
-    except JanitorError:
-        raise
-    except botocore.exceptions.ClientError as error:
-        raise _translated(verb, error, codes) from error
-    except UNUSABLE_CREDENTIALS as error:
-        message = f"{verb}: no usable credentials: {error}"
-        raise Denied(message, code="no_credentials") from error
-    except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError) as error:
-        message = f"{verb}: {type(error).__name__}: {error}"
-        raise Transient(message, code="connection") from error
-    except ResponseParserError as error:
+class ErrorsOf:
+    """Translates everything that the SDK raises; the one place where that happens for AWS.
+
+    A generator would be shorter, and cost as much as half of a signature.
+    """
+
+    __slots__ = ("_codes", "_verb")
+
+    def __init__(self, verb: str, codes: Codes) -> None:
+        self._verb, self._codes = verb, codes
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Raise an error of ours instead of one of the SDK's; leave all others alone."""
+        if error is None or isinstance(error, JanitorError):
+            return
+        meant = _meant(error, self._verb, self._codes)
+        if meant is not None:
+            raise meant from error
+
+
+def _meant(error: BaseException, verb: str, codes: Codes) -> ProviderError | None:
+    """Say in our words what the SDK raised; None where it is not from there."""
+    if isinstance(error, botocore.exceptions.ClientError):
+        return _translated(verb, error, codes)
+    text = f"{verb}: {type(error).__name__}: {error}"
+    if isinstance(error, UNUSABLE_CREDENTIALS):
+        return Denied(f"{verb}: no usable credentials: {error}", code="no_credentials")
+    if isinstance(error, botocore.exceptions.HTTPClientError | botocore.exceptions.ConnectionError):
+        return Transient(text, code="connection")
+    if isinstance(error, ResponseParserError):
         # The rest of its text is the whole body.
-        message = f"{verb}: {str(error).partition(chr(10))[0]}"
-        raise Incomplete(message, code="unreadable") from error
-    except (botocore.exceptions.BotoCoreError, UnicodeError, ValueError) as error:
-        message = f"{verb}: {type(error).__name__}: {error}"
-        raise Unexpected(message, code="sdk_error") from error
+        return Incomplete(f"{verb}: {str(error).partition(chr(10))[0]}", code="unreadable")
+    if isinstance(error, botocore.exceptions.BotoCoreError | UnicodeError | ValueError):
+        return Unexpected(text, code="sdk_error")
+    return None
 
 
 def _status(reply: Mapping[str, Any]) -> int:
@@ -338,7 +354,7 @@ def _caller_account(access: Access) -> str:
     reach = replace(access.reach, endpoint_url=access.identity.sts_endpoint_url)
     none = Codes(frozenset(), frozenset())
     client = connect("sts", replace(access, reach=reach), _only_post)
-    with closing(client), errors_of("get_caller_identity", none):
+    with closing(client), ErrorsOf("get_caller_identity", none):
         reply = client.get_caller_identity()
     require(reply.get("Account"), "no_witness", "the reply does not name the account")
     return str(reply["Account"])

@@ -110,7 +110,7 @@ class GlacierConnection:
         arguments = {"accountId": self._options.account_id, "limit": str(_LARGEST_VAULTS_PAGE)}
         if marker is not None:
             arguments["marker"] = marker.upload_id
-        with aws.errors_of("list_vaults", _LISTING):
+        with aws.ErrorsOf("list_vaults", _LISTING):
             reply = self._client.list_vaults(**arguments)
         _prove(reply, "VaultList")
         names = []
@@ -155,7 +155,7 @@ class GlacierReader:
             msg = "Glacier uploads have no keys"
             raise ValueError(msg)
         arguments = self._paged(marker) | ({} if limit is None else {"limit": str(limit)})
-        with aws.errors_of("list_multipart_uploads", _LISTING):
+        with aws.ErrorsOf("list_multipart_uploads", _LISTING):
             reply = self._client.list_multipart_uploads(**arguments)
         headers = _prove(reply, "UploadsList")
         uploads = tuple(self._upload(entry) for entry in reply["UploadsList"])
@@ -164,7 +164,7 @@ class GlacierReader:
     def list_parts(self, upload: Upload, marker: Marker | None) -> PartsPage:
         """List one page of parts; Glacier does not say when they arrived."""
         arguments = self._paged(marker) | {"uploadId": upload.upload_id}
-        with aws.errors_of("list_parts", _UPLOAD):
+        with aws.ErrorsOf("list_parts", _UPLOAD):
             reply = self._client.list_parts(**arguments)
         headers = _prove(reply, "Parts")
         _check_arn(reply.get("VaultARN"), self.where.container, self._options)
@@ -207,7 +207,7 @@ class GlacierAborter:
 
     def abort(self, upload: Upload) -> None:
         """Abort one upload; raise UploadGone where there is none."""
-        with aws.errors_of("abort_multipart_upload", _UPLOAD):
+        with aws.ErrorsOf("abort_multipart_upload", _UPLOAD):
             reply = self._client.abort_multipart_upload(
                 accountId=self._options.account_id,
                 vaultName=upload.where.container,

@@ -209,7 +209,7 @@ class S3Connection:
     def list_containers(self, marker: Marker | None) -> ContainersPage:
         """List one page of the account's buckets, and learn their regions."""
         paged = {} if marker is None else {"ContinuationToken": marker.upload_id}
-        with aws.errors_of("list_buckets", _CODES):
+        with aws.ErrorsOf("list_buckets", _CODES):
             reply = self._clients.of(None).list_buckets(MaxBuckets=_LARGEST_PAGE, **paged)
         require_content(aws.proven(reply), "xml")
         require("Buckets" in reply, "no_witness", "the reply has no list of buckets")
@@ -263,7 +263,7 @@ class S3Reader:
         if marker is not None:
             arguments |= {"KeyMarker": marker.key} if marker.key else {}
             arguments |= {"UploadIdMarker": marker.upload_id} if marker.upload_id else {}
-        with aws.errors_of("list_multipart_uploads", _CODES):
+        with aws.ErrorsOf("list_multipart_uploads", _CODES):
             try:
                 return self._page(arguments, _as_it_is)
             except ResponseParserError as error:
@@ -286,7 +286,7 @@ class S3Reader:
         arguments = self._arguments | named | {"MaxParts": self._page_size}
         if marker is not None:
             arguments["PartNumberMarker"] = int(marker.upload_id)
-        with aws.errors_of("list_parts", _CODES):
+        with aws.ErrorsOf("list_parts", _CODES):
             reply = self._clients.in_its_region(
                 self.where.container, lambda client: client.list_parts(**arguments)
             )
@@ -302,7 +302,7 @@ class S3Reader:
     def object_written(self, upload: Upload) -> datetime | None:
         """Ask for the object of this key; needs the right to read it."""
         arguments = self._arguments | {"Key": upload.key}
-        with aws.errors_of("head_object", _CODES):
+        with aws.ErrorsOf("head_object", _CODES):
             try:
                 reply = self._clients.in_its_region(
                     self.where.container, lambda client: client.head_object(**arguments)
@@ -383,7 +383,7 @@ class S3Aborter:
         named = {"Key": upload.key, "UploadId": upload.upload_id}
         bucket = upload.where.container
         arguments = self._clients.arguments(bucket) | named
-        with aws.errors_of("abort_multipart_upload", _CODES):
+        with aws.ErrorsOf("abort_multipart_upload", _CODES):
             reply = self._clients.in_its_region(
                 bucket, lambda client: client.abort_multipart_upload(**arguments)
             )

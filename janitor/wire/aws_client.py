@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from botocore.exceptions import NoCredentialsError
@@ -19,7 +19,6 @@ _NO_SUCCESS: Final = 300
 _ERROR: Final = 301
 # As boto3 spells them, for servers that know only that.
 _SPELLED: Final = {
-    "authorization": "Authorization",
     "host": "Host",
     "x-amz-content-sha256": "X-Amz-Content-SHA256",
     "x-amz-date": "X-Amz-Date",
@@ -54,6 +53,8 @@ class AwsClient(ABC):
 
     def __init__(self, sdk: Any, credentials: Any, wire: Wire) -> None:
         self._sdk, self._credentials, self._wire = sdk, credentials, wire
+        # What was signed last, an address has its own, and how that is written.
+        self._written: tuple[Mapping[str, str], Sequence[str]] = ({}, ())
 
     def __getattr__(self, name: str) -> Any:
         """Leave everything else to boto3."""
@@ -101,10 +102,14 @@ class AwsClient(ABC):
         path, _, query = url[url.index("/", len("https://")) :].partition("?")
         keys = self._keys()
         wanted = {"host": address.host, **headers}
-        signed = address.signer.sign(method, path, query, wanted, keys)
-        lines = [f"{_SPELLED.get(name, name)}: {value}" for name, value in signed.items()]
-        lines += [f"User-Agent: {address.user_agent}", "Accept-Encoding: identity", "Accept:"]
-        return [*lines, "Content-Length: 0"] if method == "DELETE" else lines
+        signed, authorization = address.signer.sign(method, path, query, wanted, keys)
+        # Read and replaced as one, so that no thread sees half of it.
+        written, lines = self._written
+        if written is not signed:
+            lines = _lines(signed, address.user_agent)
+            self._written = signed, lines
+        rest = ("Content-Length: 0",) if method == "DELETE" else ()
+        return [*lines, f"Authorization: {authorization}", *rest]
 
     def _keys(self) -> Keys:
         credentials = self._credentials
@@ -123,6 +128,11 @@ class AwsClient(ABC):
         return made
 
 
+def _lines(signed: Mapping[str, str], user_agent: str) -> Sequence[str]:
+    lines = [f"{_SPELLED.get(name, name)}: {value}" for name, value in signed.items()]
+    return [*lines, f"User-Agent: {user_agent}", "Accept-Encoding: identity", "Accept:"]
+
+
 def _never() -> bool:
     return False
 
@@ -130,7 +140,7 @@ def _never() -> bool:
 def metadata_of(reply: Reply) -> dict[str, Any]:
     """Give the ResponseMetadata of a reply."""
     headers = reply.headers
-    found: dict[str, Any] = {"HTTPStatusCode": reply.status, "HTTPHeaders": dict(headers)}
+    found: dict[str, Any] = {"HTTPStatusCode": reply.status, "HTTPHeaders": headers}
     if "x-amzn-requestid" in headers:
         found["RequestId"] = headers["x-amzn-requestid"]
     elif "x-amz-request-id" in headers:

@@ -10,6 +10,7 @@ import math
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import pycurl
@@ -23,6 +24,8 @@ from janitor.wire.transfer import Transfer, events_of
 PATIENCE: Final = 3
 LARGEST: Final = 64 * 1024 * 1024
 MOST_HEADERS: Final = 100
+# Longer lines of headers differ from reply to reply.
+_SHORT: Final = 100
 _BUFFER: Final = 512 * 1024
 _MILLISECONDS: Final = 1000
 
@@ -225,12 +228,22 @@ def headers_of(lines: Sequence[bytes]) -> dict[str, str]:
             continue
         if ended:
             continue
-        name, colon, value = line.decode("latin-1").partition(":")
-        if not colon and not name.strip():
+        name, value = _field(line) if len(line) <= _SHORT else _read_field(line)
+        if value is None:
             ended = True
             continue
-        name, value = name.strip().lower(), value.strip()
         found[name] = f"{found[name]}, {value}" if name in found else value
     if ended:
         return found
     raise HTTPClientError(error="the headers of the reply were cut off")
+
+
+def _read_field(line: bytes) -> tuple[str, str | None]:
+    """Read one line of headers; no value is the empty line, after which there are none."""
+    name, colon, value = line.decode("latin-1").partition(":")
+    name = name.strip().lower()
+    return name, value.strip() if colon or name else None
+
+
+# Most lines of a reply were in the one before it, too.
+_field = lru_cache(maxsize=128)(_read_field)

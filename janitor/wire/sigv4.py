@@ -1,7 +1,8 @@
 """Signs requests without a body by Signature Version 4, as botocore does. Pure but a clock.
 
-The signing key is derived once for each day and secret, which is most of what
-a signature costs. Queries are signed as they are sent. So are paths for S3,
+The signing key is derived once for each day and secret, and all but the
+request itself is put together once in a second: that is most of what a
+signature costs. Queries are signed as they are sent. So are paths for S3,
 which is also told what stands for the body; every other service wants paths
 encoded once more.
 """
@@ -13,8 +14,8 @@ import hmac
 import re
 import time
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from hashlib import _Hash as HASH
@@ -45,6 +46,28 @@ class Keys(Protocol):
         """Give the session token of temporary credentials."""
 
 
+# When, the headers, and the three that credentials are made of.
+_Asked: TypeAlias = tuple[str, tuple[tuple[str, str], ...], str, str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What is the same for all requests of one second that have the same headers.
+
+    `headers` is the end of the canonical request, `text` what stands before its
+    digest in what is signed, and `authorization` what stands before the signature;
+    `inner` and `outer` are the halves of the HMAC.
+    """
+
+    asked: _Asked
+    signed: Mapping[str, str]
+    headers: str
+    text: str
+    authorization: str
+    inner: HASH
+    outer: HASH
+
+
 class Signer:
     """Signs for one region and service; safe to use from many threads.
 
@@ -58,16 +81,18 @@ class Signer:
         self._is_s3 = service == "s3"
         self._key = ("", "", (hashlib.sha256(), hashlib.sha256()))
         self._second = (0, "")
+        self._frame: _Frame | None = None
 
     def sign(
         self, method: str, path: str, query: str, headers: Mapping[str, str], keys: Keys
-    ) -> dict[str, str]:
-        """Sign a request of now; give all headers that must be sent, names in lower case.
+    ) -> tuple[Mapping[str, str], str]:
+        """Sign a request of now; give all headers that it must have, and the Authorization.
 
-        `headers` (names in lower case) must hold the host, and all of them are
-        signed.
+        `headers` must hold the host, and all of them are signed. All names are in lower
+        case. For requests of one second with the same headers the same object is given.
         """
-        return self.sign_at(self._now(), method, path, query, headers, keys)
+        frame, authorization = self._signed(self._now(), method, path, query, headers, keys)
+        return frame.signed, authorization
 
     def sign_at(  # noqa: PLR0913, PLR0917  # all that goes into a signature
         self,
@@ -78,33 +103,57 @@ class Signer:
         headers: Mapping[str, str],
         keys: Keys,
     ) -> dict[str, str]:
-        """Do the same at a time that is said as 20261120T051049Z."""
+        """Sign for a time that is said as 20261120T051049Z; give all headers in one."""
+        frame, authorization = self._signed(stamp, method, path, query, headers, keys)
+        return {**frame.signed, "authorization": authorization}
+
+    def _signed(  # noqa: PLR0913, PLR0917  # all that goes into a signature
+        self,
+        stamp: str,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        keys: Keys,
+    ) -> tuple[_Frame, str]:
+        asked = (stamp, tuple(headers.items()), keys.access_key, keys.secret_key, keys.token)
+        # Read and replaced as one, so that no thread sees half of it.
+        frame = self._frame
+        if frame is None or frame.asked != asked:
+            frame = self._frame = self._framed(asked)
+        if not self._is_s3 and not _PLAIN.fullmatch(path):
+            path = quote(path, safe="/~")
+        canonical = f"{method}\n{path}\n{_canonical_query(query)}\n{frame.headers}"
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        inner, outer = frame.inner.copy(), frame.outer.copy()
+        inner.update(f"{frame.text}{digest}".encode())
+        outer.update(inner.digest())
+        return frame, frame.authorization + outer.hexdigest()
+
+    def _framed(self, asked: _Asked) -> _Frame:
+        stamp, headers, access_key, secret, token = asked
         signed = dict(headers)
         if self._is_s3:
             signed["x-amz-content-sha256"] = self._payload
-        else:
-            path = path if _PLAIN.fullmatch(path) else quote(path, safe="/~")
         signed["x-amz-date"] = stamp
-        if keys.token:
-            signed["x-amz-security-token"] = keys.token
-        names = _in_order(tuple(signed))
+        if token:
+            signed["x-amz-security-token"] = token
+        names = sorted(signed)
         lines = "".join([f"{name}:{_single_spaced(signed[name])}\n" for name in names])
         listed = ";".join(names)
-        canonical = (
-            f"{method}\n{path}\n{_canonical_query(query)}\n{lines}\n{listed}\n{self._payload}"
-        )
         scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
-        text = f"{_ALGORITHM}\n{stamp}\n{scope}\n{digest}"
-        inner, outer = self._signing_key(keys.secret_key, stamp[:8])
-        inner, outer = inner.copy(), outer.copy()
-        inner.update(text.encode())
-        outer.update(inner.digest())
-        signed["authorization"] = (
-            f"{_ALGORITHM} Credential={keys.access_key}/{scope}, "
-            f"SignedHeaders={listed}, Signature={outer.hexdigest()}"
+        inner, outer = self._signing_key(secret, stamp[:8])
+        return _Frame(
+            asked,
+            signed,
+            headers=f"{lines}\n{listed}\n{self._payload}",
+            text=f"{_ALGORITHM}\n{stamp}\n{scope}\n",
+            authorization=(
+                f"{_ALGORITHM} Credential={access_key}/{scope}, SignedHeaders={listed}, Signature="
+            ),
+            inner=inner,
+            outer=outer,
         )
-        return signed
 
     def _now(self) -> str:
         second, stamp = self._second
@@ -133,11 +182,6 @@ class Signer:
             )
             self._key = (secret, day, halves)
         return halves
-
-
-@lru_cache(maxsize=64)  # there are only a few sets of headers
-def _in_order(names: tuple[str, ...]) -> list[str]:
-    return sorted(names)
 
 
 def _single_spaced(value: str) -> str:
