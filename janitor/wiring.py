@@ -26,6 +26,7 @@ from janitor.ledger.glance import Glance
 from janitor.ledger.types import RunHeader
 from janitor.model import ContainerRef
 from janitor.observe.events import Observer, SweepFinished, fan_out
+from janitor.providers.common import Common
 from janitor.settings.types import Exposition, Prices, Settings
 from janitor.sharding import Shard
 from janitor.sweep import OUTLIVED, Job, Run, UploadName, sweep
@@ -203,7 +204,8 @@ class Sweeper:
         caller = Caller(tell, self.stop, self.patience, flow_of(self.settings))
         now = steady(self.now)
         away = self._away()
-        with self._ledger() as ledger:
+        # Closed when nothing is under way any more.
+        with Common() as common, self._ledger() as ledger:
             run = Run(
                 run_id=new_run_id(now(), self.shard, outlived=execution.backend == "dask"),
                 mode=self.mode,
@@ -224,7 +226,8 @@ class Sweeper:
                 away=away,
                 lease=lease_of(self.settings),
             )
-            return sweep([self._job(target) for target in self.settings.targets], run)
+            jobs = [self._job(target, common) for target in self.settings.targets]
+            return sweep(jobs, run)
 
     def _away(self) -> Away | None:
         return away_of(self.settings)
@@ -241,16 +244,16 @@ class Sweeper:
         with opened as ledger:
             yield Glance(ledger) if self.read_only else ledger
 
-    def _job(self, target: Target) -> Job:
+    def _job(self, target: Target, common: Common) -> Job:
         execution = self.settings.execution
 
         def load() -> providers.ProviderModule:
             return providers.load(target.provider)
 
         def connect() -> providers.Connection:
-            return load().connect(target, execution)
+            return load().connect(target, execution, common)
 
         policy = policy_fingerprint(target)
         if self.mode != "enforce":
             return Job(target, connect, None, policy)
-        return Job(target, connect, lambda: load().aborter(target, execution), policy)
+        return Job(target, connect, lambda: load().aborter(target, execution, common), policy)

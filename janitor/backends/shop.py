@@ -33,6 +33,7 @@ from janitor.model import ContainerRef
 from janitor.observe import logs
 from janitor.observe.hiding import hide_secrets
 from janitor.providers.base import Aborter, Connection
+from janitor.providers.common import Common
 from janitor.targets import Target
 
 # What the machines' clocks may differ by before a piece that seems to come from
@@ -86,6 +87,8 @@ class Shop:
         self._connections: dict[str, Connection] = {}
         self._aborters: dict[str, Aborter] = {}
         self.shelf = self._stack.enter_context(Shelf())
+        # Closed last, when nothing is under way any more.
+        self._common = self._stack.enter_context(Common())
         self.crew = self._stack.enter_context(Crew(self.flow, self.execution))
 
     def close(self) -> None:
@@ -114,9 +117,8 @@ class Shop:
         with self._locks[target.name]:
             found = self._connections.get(target.name)
             if found is None:
-                made = self._stack.enter_context(
-                    closing(_load(target).connect(target, self.execution))
-                )
+                opened = _load(target).connect(target, self.execution, self._common)
+                made = self._stack.enter_context(closing(opened))
                 self._demand_same(order, made, caller)
                 found = self._connections[target.name] = made
         return found
@@ -127,7 +129,7 @@ class Shop:
         target = self.target(order)
         with self._locks[target.name]:
             if target.name not in self._aborters:
-                made = _load(target).aborter(target, self.execution)
+                made = _load(target).aborter(target, self.execution, self._common)
                 self._aborters[target.name] = self._stack.enter_context(closing(made))
             return self._aborters[target.name]
 

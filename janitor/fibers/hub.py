@@ -102,6 +102,24 @@ class Hub:
         if self._asleep:
             self._ring()
 
+    def tidy(self, function: Callable[[], object]) -> None:
+        """Have the thread run a function that may be run twice, and wait; for other threads.
+
+        Where the thread has ended, it is run right here.
+        """
+        thread, done = self._thread, threading.Event()
+
+        def run() -> None:
+            function()
+            done.set()
+
+        if thread is not None:
+            self.call(run)
+            while thread.is_alive():
+                if done.wait(LONGEST_WAIT):
+                    return
+        function()
+
     def park(self, prepare: Callable[[Parking], object], seconds: float | None = None) -> None:
         """Let others go on until somebody resumes what `prepare` was given, or the time is over."""
         assert self._root is not None  # noqa: S101  # for mypy: a fiber runs

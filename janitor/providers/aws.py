@@ -1,4 +1,4 @@
-"""What Glacier and S3 share: sessions, clients that can be trusted, and the error mapping.
+"""What Glacier and S3 share: how clients are set up, and the error mapping.
 
 Clients are set up so that nothing is hidden from us: no retries, no redirects,
 timestamps left as text, the status as it was on the wire, short bodies refused,
@@ -8,19 +8,14 @@ and no endpoint or proxy that only the environment asked for.
 from __future__ import annotations
 
 import functools
-import threading
-from collections.abc import Callable, Mapping
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import botocore.exceptions
-import botocore.session
 from botocore.config import Config
-from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-from botocore.handlers import BUILTIN_HANDLERS
 from botocore.parsers import ResponseParserError
 
 from janitor import __version__
@@ -36,11 +31,9 @@ from janitor.errors import (
     Transient,
     Unexpected,
     UploadGone,
-    WrongIdentity,
 )
-from janitor.providers.aws_models import Models
-from janitor.providers.base import KIND_OF_STATUS, Identity, require, retry_after
-from janitor.targets import AssumeRole, AwsIdentity, Execution, Reach
+from janitor.providers.base import KIND_OF_STATUS, require, retry_after
+from janitor.targets import AwsIdentity, Execution, Reach
 
 Allow = Callable[[str, str], bool]
 
@@ -90,11 +83,6 @@ UNUSABLE_CREDENTIALS = (
     botocore.exceptions.ConfigNotFound,
 )
 
-# Reading the service models is most of what a session costs, and they never
-# change. Sessions are not safe to be made side by side either.
-_LOADER = Models()
-_MAKING = threading.Lock()
-
 
 @dataclass(frozen=True, slots=True)
 class Codes:
@@ -102,6 +90,9 @@ class Codes:
 
     upload_gone: frozenset[str]
     container_missing: frozenset[str]
+
+
+NO_CODES = Codes(frozenset(), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,38 +105,15 @@ class Access:
     execution: Execution
 
 
-def connect(service: str, access: Access, allow: Allow, **options: Any) -> Any:
-    """Make a client of `service` that sends only requests that `allow(method, url)`.
-
-    `options` go into botocore's Config. Raises Denied when the credentials
-    that the config names cannot be found.
-    """
-    return connect_in_session(service, access, allow, **options)[0]
+def watch(events: Any, service: str, allow: Allow) -> None:
+    """Let a client of boto3 send only what `allow(method, url)` allows, and hide nothing."""
+    events.register(f"before-parse.{service}", _require_whole)
+    events.register_first(f"before-send.{service}", functools.partial(_guard, allow))
+    events.register(f"before-call.{service}", _forbid_redirect)
 
 
-def connect_in_session(
-    service: str, access: Access, allow: Allow, **options: Any
-) -> tuple[Any, boto3.Session]:
-    """Make a client as `connect` does; give its session too, which has its credentials."""
-    with _MAKING, ErrorsOf("connect", Codes(frozenset(), frozenset())):
-        session = _session(access)
-        client = session.client(
-            service,
-            endpoint_url=access.reach.endpoint_url,
-            verify=access.reach.ca_file,
-            config=_config(access, **options),
-        )
-    for event, handler, *_ in BUILTIN_HANDLERS:
-        # One of them turns a 200 that it cannot read into a 500.
-        if event == "before-parse.s3.*":
-            client.meta.events.unregister(event, handler)
-    client.meta.events.register(f"before-parse.{service}", _require_whole)
-    client.meta.events.register_first(f"before-send.{service}", functools.partial(_guard, allow))
-    client.meta.events.register(f"before-call.{service}", _forbid_redirect)
-    return client, session
-
-
-def _config(access: Access, **options: Any) -> Config:
+def config_of(access: Access, **options: Any) -> Config:
+    """Give what botocore is told: our timeouts, one attempt, and nothing of the environment."""
     execution = access.execution
     return Config(
         retries={"mode": "standard", "total_max_attempts": 1},
@@ -165,45 +133,6 @@ def proxies_of(reach: Reach) -> dict[str, str] | None:
         return {"http": reach.proxy_url, "https": reach.proxy_url}
     # None makes botocore look into the environment, {} does not.
     return None if reach.proxy_from_environment else {}
-
-
-def _session(access: Access) -> boto3.Session:
-    identity = access.identity
-    inner = botocore.session.Session(profile=identity.profile)
-    inner.register_component("data_loader", _LOADER)
-    # dateutil reads "UTC" as the local zone where TZ says so; we parse ourselves.
-    inner.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
-    if access.region is not None:
-        inner.set_config_variable("region", access.region)
-    static = identity.credentials
-    if static is not None:
-        token = static.session_token.reveal() if static.session_token is not None else None
-        inner.set_credentials(static.access_key_id, static.secret_access_key.reveal(), token)
-    if identity.assume_role is not None:
-        _assume(inner, identity.assume_role, access)
-    session = boto3.Session(botocore_session=inner)
-    # Every session adds the same folders to the loader that they share.
-    _LOADER.search_paths[:] = dict.fromkeys(_LOADER.search_paths)
-    return session
-
-
-def _assume(session: botocore.session.Session, role: AssumeRole, access: Access) -> None:
-    """Let the session renew the role's credentials by itself, shortly before they expire."""
-
-    def sts(*arguments: Any, **keywords: Any) -> Any:
-        keywords |= {"endpoint_url": role.sts_endpoint_url, "config": _config(access)}
-        return session.create_client(*arguments, **keywords)
-
-    extra = {"RoleSessionName": role.session_name}
-    if role.external_id is not None:
-        extra["ExternalId"] = role.external_id
-    source = session.get_credentials()
-    if source is None:
-        raise botocore.exceptions.NoCredentialsError
-    fetcher = AssumeRoleCredentialFetcher(sts, source, role.role_arn, extra_args=extra)
-    session._credentials = DeferredRefreshableCredentials(  # noqa: SLF001  # there is no public way
-        method="assume-role", refresh_using=fetcher.fetch_credentials
-    )
 
 
 def _require_whole(response_dict: Mapping[str, Any], operation_model: Any, **_: Any) -> None:
@@ -288,6 +217,17 @@ def _meant(error: BaseException, verb: str, codes: Codes) -> ProviderError | Non
     return None
 
 
+@contextmanager
+def errors_of_sts(verb: str) -> Iterator[None]:
+    """Do the same for STS, of whose replies botocore reads one element, whatever else they are."""
+    with ErrorsOf(verb, NO_CODES):
+        try:
+            yield
+        except KeyError as error:
+            message = f"{verb}: the reply has no {error}"
+            raise Incomplete(message, code="unreadable") from error
+
+
 def _status(reply: Mapping[str, Any]) -> int:
     return int(reply["ResponseMetadata"]["HTTPStatusCode"])
 
@@ -327,38 +267,3 @@ def require_no_content(reply: Mapping[str, Any]) -> None:
     if status != 204:  # noqa: PLR2004  # HTTP
         message = f"the abort was answered with HTTP {status}, not 204"
         raise Unexpected(message, code="status", status=status)
-
-
-def identify(access: Access, endpoint: str, region: str | None, expected: str | None) -> Identity:
-    """Ask STS whose credentials these are.
-
-    A store of its own has no STS, unless the config names one. Where no
-    account is `expected`, not knowing it is no error; otherwise another
-    account raises WrongIdentity, and every failure to ask is raised.
-    """
-    if access.reach.endpoint_url is not None and access.identity.sts_endpoint_url is None:
-        return Identity(endpoint, region)
-    try:
-        account = _caller_account(access)
-    except ProviderError:
-        if expected is not None:
-            raise
-        return Identity(endpoint, region)
-    if expected not in {None, account}:
-        message = f"the credentials belong to account {account}, the config expects {expected}"
-        raise WrongIdentity(message, code="wrong_account")
-    return Identity(endpoint, region, account)
-
-
-def _caller_account(access: Access) -> str:
-    reach = replace(access.reach, endpoint_url=access.identity.sts_endpoint_url)
-    none = Codes(frozenset(), frozenset())
-    client = connect("sts", replace(access, reach=reach), _only_post)
-    with closing(client), ErrorsOf("get_caller_identity", none):
-        reply = client.get_caller_identity()
-    require(reply.get("Account"), "no_witness", "the reply does not name the account")
-    return str(reply["Account"])
-
-
-def _only_post(method: str, _url: str) -> bool:
-    return method == "POST"

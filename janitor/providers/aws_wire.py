@@ -14,11 +14,14 @@ from janitor.wire.http import Wire
 from janitor.wire.line import Way
 
 
-def wire_beside(client: Any, session: Any, access: aws.Access, allow: aws.Allow) -> Wire:
-    """Make a wire that sends only requests that `allow(method, url)`."""
+def wire_beside(client: Any, ca_bundle: str | None, access: aws.Access, allow: aws.Allow) -> Wire:
+    """Make a wire that sends only requests that `allow(method, url)` allows.
+
+    `ca_bundle` is whom the profile trusts, where the config names nobody.
+    """
     execution = access.execution
     way = Way(
-        ca_file=_ca_file(session, access),
+        ca_file=_ca_file(ca_bundle, access),
         proxies=_proxies(client, access),
         connect_timeout=execution.connect_timeout.total_seconds(),
         read_timeout=execution.read_timeout.total_seconds(),
@@ -27,9 +30,9 @@ def wire_beside(client: Any, session: Any, access: aws.Access, allow: aws.Allow)
     return Wire(way, functools.partial(aws.require_allowed, allow))
 
 
-def _ca_file(session: Any, access: aws.Access) -> str:
+def _ca_file(ca_bundle: str | None, access: aws.Access) -> str:
     """Give the file that botocore would take, in its order."""
-    configured = access.reach.ca_file or session._session.get_config_variable("ca_bundle")  # noqa: SLF001  # boto3 hides it
+    configured = access.reach.ca_file or ca_bundle
     return str(configured or os.environ.get("REQUESTS_CA_BUNDLE") or get_cert_path(verify=True))
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 
 from janitor.errors import Denied, Incomplete, ProviderError, Throttled, Transient
 from janitor.model import ContainerRef, Part, Upload, parse_time
+from janitor.providers.common import Common
 from janitor.targets import Execution, Target
 
 # What a status alone says where the provider's code says nothing. A bare 404
@@ -164,10 +165,18 @@ class ProviderModule(Protocol):
 
     PERMISSIONS: Mapping[str, Sequence[str]]
 
-    def connect(self, target: Target, execution: Execution) -> Connection:
-        """Prepare to read a target."""
+    def connect(
+        self, target: Target, execution: Execution, common: Common | None = None
+    ) -> Connection:
+        """Prepare to read a target.
 
-    def aborter(self, target: Target, execution: Execution) -> Aborter:
+        `common` is what it shares with others, and is closed by whoever made
+        it, after all that use it; None where there are no others.
+        """
+
+    def aborter(
+        self, target: Target, execution: Execution, common: Common | None = None
+    ) -> Aborter:
         """Prepare to abort uploads of a target; called in enforce mode only."""
 
 

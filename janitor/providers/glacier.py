@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from janitor.errors import Unexpected, WrongIdentity
 from janitor.model import ContainerRef, Part, Upload
 from janitor.providers import aws
+from janitor.providers.aws_clients import AwsCommon
+from janitor.providers.aws_sdk import NOBODY, As, Channel, Wanted
 from janitor.providers.aws_wire import wire_beside
 from janitor.providers.base import (
     ContainersPage,
@@ -26,8 +28,9 @@ from janitor.providers.base import (
     server_time,
     upload_of,
 )
+from janitor.providers.common import Common
 from janitor.targets import Execution, GlacierOptions, Target
-from janitor.wire.glacier_client import GlacierClient
+from janitor.wire.glacier_client import GlacierClient, Whereabouts
 
 PERMISSIONS: Mapping[str, Sequence[str]] = {
     "list_containers": ("glacier:ListVaults",),
@@ -57,14 +60,16 @@ _VAULT_ARN = re.compile(
 _RANGE = re.compile(r"(?:bytes )?(?P<first>\d+)-(?P<last>\d+)(?:/.*)?")
 
 
-def connect(target: Target, execution: Execution) -> GlacierConnection:
+def connect(
+    target: Target, execution: Execution, common: Common | None = None
+) -> GlacierConnection:
     """Prepare to read the vaults of one account and region."""
-    return GlacierConnection(target, execution)
+    return GlacierConnection(target, execution, common)
 
 
-def aborter(target: Target, execution: Execution) -> GlacierAborter:
+def aborter(target: Target, execution: Execution, common: Common | None = None) -> GlacierAborter:
     """Prepare to abort uploads; called in enforce mode only."""
-    return GlacierAborter(target, execution)
+    return GlacierAborter(target, execution, common)
 
 
 def _options(target: Target) -> GlacierOptions:
@@ -78,31 +83,63 @@ def _access(options: GlacierOptions, execution: Execution) -> aws.Access:
     return aws.Access(options.identity, options.reach, options.region, execution)
 
 
-def _client(options: GlacierOptions, execution: Execution, allow: aws.Allow) -> Any:
-    """Make boto3's client, and put the wire before it unless the config wants boto3 alone."""
-    access = _access(options, execution)
-    client, session = aws.connect_in_session("glacier", access, allow)
-    if options.transport == "sdk":
-        return client
-    wire = wire_beside(client, session, access, allow)
-    return GlacierClient(client, session.get_credentials(), wire)
+class _WireChannel(Channel):
+    """The wire before a client of boto3; both go the same way and trust the same."""
+
+    def __init__(
+        self, client: Any, ca_bundle: str | None, access: aws.Access, allow: aws.Allow
+    ) -> None:
+        super().__init__()
+        self._client = client
+        self._wire = wire_beside(client, ca_bundle, access, allow)
+        # Whose keys they are does not matter to where a request goes.
+        self._place = Whereabouts(As(client, NOBODY))
+
+    def _for(self, keys: Any) -> GlacierClient:
+        return GlacierClient(As(self._client, keys), keys, self._wire, self._place)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._wire.close()
+        self._client.close()
+
+
+class _Session:
+    """One account in one region, with a client that sends what `allow` allows."""
+
+    def __init__(
+        self, options: GlacierOptions, execution: Execution, allow: aws.Allow, common: Common | None
+    ) -> None:
+        shared = Common() if common is None else common
+        self._own = shared if common is None else None
+        self.common = shared.of(AwsCommon)
+        self.access = _access(options, execution)
+        transport = None if options.transport == "sdk" else _WireChannel
+        wanted = Wanted("glacier", self.access, allow, transport=transport)
+        self.client: Any = self.common.client(wanted, self.common.keys(self.access))
+
+    def close(self) -> None:
+        """Close the client, unless others use it as well."""
+        if self._own is not None:
+            self._own.close()
 
 
 class GlacierConnection:
     """The vaults of one account in one region."""
 
-    def __init__(self, target: Target, execution: Execution) -> None:
+    def __init__(self, target: Target, execution: Execution, common: Common | None) -> None:
         self._target = target
         self._options = _options(target)
-        self._access = _access(self._options, execution)
-        self._client = _client(self._options, execution, aws.read_only)
+        self._session = _Session(self._options, execution, aws.read_only, common)
+        self._client = self._session.client
 
     def identify(self) -> Identity:
         """Tell whose credentials these are; by default they must be the vaults' owner's."""
         owner = None if self._options.account_id == "-" else self._options.account_id
         expected = self._options.identity.caller_account or owner
         endpoint = str(self._client.meta.endpoint_url)
-        found = aws.identify(self._access, endpoint, self._options.region, expected)
+        session, region = self._session, self._options.region
+        found = session.common.identify(session.access, endpoint, region, expected)
         return found if self._options.transport == "sdk" else replace(found, transport="wire")
 
     def list_containers(self, marker: Marker | None) -> ContainersPage:
@@ -127,7 +164,7 @@ class GlacierConnection:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._session.close()
 
 
 class GlacierReader:
@@ -201,9 +238,10 @@ class GlacierReader:
 class GlacierAborter:
     """Aborts uploads of one account's vaults; its client can send nothing else."""
 
-    def __init__(self, target: Target, execution: Execution) -> None:
+    def __init__(self, target: Target, execution: Execution, common: Common | None) -> None:
         self._options = _options(target)
-        self._client = _client(self._options, execution, _only_abort)
+        self._session = _Session(self._options, execution, _only_abort, common)
+        self._client = self._session.client
 
     def abort(self, upload: Upload) -> None:
         """Abort one upload; raise UploadGone where there is none."""
@@ -217,7 +255,7 @@ class GlacierAborter:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._session.close()
 
 
 def _only_abort(method: str, url: str) -> bool:

@@ -40,6 +40,7 @@ from janitor.providers.base import (
     server_time,
     upload_of,
 )
+from janitor.providers.common import Common
 from janitor.providers.qingstor_question import Question, Transport, address_of
 from janitor.targets import Execution, QingStorOptions, Target
 from janitor.wire.line import Reply
@@ -64,12 +65,14 @@ _KIND_OF_CODE: Mapping[str, type[ProviderError]] = {
 _SAFE_PAGE = 200
 
 
-def connect(target: Target, execution: Execution) -> QingStorConnection:
+def connect(
+    target: Target, execution: Execution, _common: Common | None = None
+) -> QingStorConnection:
     """Prepare to read the buckets of one zone."""
     return QingStorConnection(target, execution)
 
 
-def aborter(target: Target, execution: Execution) -> QingStorAborter:
+def aborter(target: Target, execution: Execution, _common: Common | None = None) -> QingStorAborter:
     """Prepare to abort uploads; called in enforce mode only."""
     return QingStorAborter(target, execution)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,11 +14,12 @@ from xml.parsers.expat import ErrorString, errors
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from janitor import fibers
 from janitor.batch import Batch, keys_of
 from janitor.errors import Unexpected, WrongIdentity
 from janitor.model import ContainerRef, Part, Upload, parse_time, parse_times
 from janitor.providers import aws, s3_transport
+from janitor.providers.aws_clients import AwsCommon, Client
+from janitor.providers.aws_sdk import Wanted
 from janitor.providers.base import (
     ContainersPage,
     Identity,
@@ -32,6 +32,7 @@ from janitor.providers.base import (
     server_time,
     upload_of,
 )
+from janitor.providers.common import Common
 from janitor.targets import Execution, S3Options, Target
 from janitor.wire.s3_rows import Rows
 
@@ -53,12 +54,11 @@ _LARGEST_PAGE = 1000
 _BEYOND_XML = frozenset({errors.XML_ERROR_INVALID_TOKEN, errors.XML_ERROR_BAD_CHAR_REF})
 # A path, and a query that is nothing but an upload id, and not an empty one.
 _ABORTED = re.compile(r"[^?#]*\?uploadId=[^&;#=+]+")
-_DIRECTORY_BUCKET_SUFFIX = "--x-s3"
 _ALIAS_SUFFIX = "-s3alias"
 # Names that no ordinary bucket can have.
 _UNUSUAL_SUFFIXES = (
     _ALIAS_SUFFIX,
-    _DIRECTORY_BUCKET_SUFFIX,
+    s3_transport.DIRECTORY_BUCKET_SUFFIX,
     "--ol-s3",
     "--op-s3",
     "--table-s3",
@@ -67,14 +67,14 @@ _UNUSUAL_SUFFIXES = (
 )
 
 
-def connect(target: Target, execution: Execution) -> S3Connection:
+def connect(target: Target, execution: Execution, common: Common | None = None) -> S3Connection:
     """Prepare to read the buckets of one account or endpoint."""
-    return S3Connection(target, execution)
+    return S3Connection(target, execution, common)
 
 
-def aborter(target: Target, execution: Execution) -> S3Aborter:
+def aborter(target: Target, execution: Execution, common: Common | None = None) -> S3Aborter:
     """Prepare to abort uploads; called in enforce mode only."""
-    return S3Aborter(target, execution)
+    return S3Aborter(target, execution, common)
 
 
 class _Clients:
@@ -83,15 +83,21 @@ class _Clients:
     With an `endpoint_url` they differ in what they sign, not in whom they ask.
     """
 
-    def __init__(self, target: Target, execution: Execution, allow: aws.Allow) -> None:
+    def __init__(
+        self, target: Target, execution: Execution, allow: aws.Allow, common: Common | None
+    ) -> None:
         if not isinstance(target.options, S3Options):
             msg = f"target {target.name} is not an S3 target"
             raise TypeError(msg)
         self.options = target.options
         self.transport = s3_transport.chosen(target.options, target.containers)
+        self._is_alone = any(map(s3_transport.is_directory_bucket, target.containers))
         self._execution = execution
         self._allow = allow
-        self._making = threading.Lock()
+        shared = Common() if common is None else common
+        self._own = shared if common is None else None
+        self.common = shared.of(AwsCommon)
+        self._keys = self.common.keys(self.access(target.options.region))
         self._clients: dict[str | None, Any] = {}
         self._regions: dict[str, str] = {}
 
@@ -120,34 +126,32 @@ class _Clients:
 
     def _in(self, region: str | None) -> Any:
         client = self._clients.get(region)
-        # Making one reads files, and may ask somebody for credentials.
-        return fibers.offload(lambda: self._made(region)) if client is None else client
-
-    def _made(self, region: str | None) -> Any:
-        with self._making:
-            if region not in self._clients:
-                self._clients[region] = self._connect(region)
-            return self._clients[region]
+        if client is None:
+            # Threads that come at once make the same.
+            client = self._clients[region] = self._connect(region)
+        return client
 
     def close(self) -> None:
-        """Close them all."""
-        with self._making:
-            for client in self._clients.values():
-                client.close()
-            self._clients.clear()
+        """Close them all, unless others use them as well."""
+        if self._own is not None:
+            self._own.close()
 
-    def _connect(self, region: str | None) -> Any:
-        options, access = self.options, self.access(region)
-        client, session = aws.connect_in_session(
-            "s3",
-            access,
-            self._allow,
-            signature_version=options.signature_version,
-            s3={"addressing_style": options.addressing},
+    def _connect(self, region: str | None) -> Client:
+        options, is_sdk = self.options, self.transport == s3_transport.SDK
+        return self.common.client(
+            Wanted(
+                "s3",
+                self.access(region),
+                self._allow,
+                {
+                    "signature_version": options.signature_version,
+                    "s3": {"addressing_style": options.addressing},
+                },
+                None if is_sdk else s3_transport.WireChannel,
+                options.identity if self._is_alone else None,
+            ),
+            self._keys,
         )
-        if self.transport == s3_transport.SDK:
-            return client
-        return s3_transport.faster(client, session, access, self._allow)
 
     def access(self, region: str | None) -> aws.Access:
         """Say whom to be and where."""
@@ -194,16 +198,17 @@ def _region_told(error: ClientError) -> str | None:
 class S3Connection:
     """The buckets of one account or endpoint."""
 
-    def __init__(self, target: Target, execution: Execution) -> None:
+    def __init__(self, target: Target, execution: Execution, common: Common | None) -> None:
         self._target = target
-        self._clients = _Clients(target, execution, aws.read_only)
+        self._clients = _Clients(target, execution, aws.read_only, common)
 
     def identify(self) -> Identity:
         """Tell whose credentials these are."""
         options, meta = self._clients.options, self._clients.of(None).meta
         access = self._clients.access(options.region)
         expected = options.identity.caller_account
-        found = aws.identify(access, str(meta.endpoint_url), meta.region_name, expected)
+        endpoint, region = str(meta.endpoint_url), meta.region_name
+        found = self._clients.common.identify(access, endpoint, region, expected)
         return replace(found, transport=self._clients.transport)
 
     def list_containers(self, marker: Marker | None) -> ContainersPage:
@@ -240,7 +245,7 @@ class S3Reader:
     def __init__(self, target: Target, clients: _Clients, container: str) -> None:
         self.where = ContainerRef(target.name, "s3", container)
         # Directory buckets are not sorted, and take only folders as a prefix.
-        self.can_list_one_key = not container.endswith(_DIRECTORY_BUCKET_SUFFIX)
+        self.can_list_one_key = not s3_transport.is_directory_bucket(container)
         self._clients = clients
         self._prefix = target.prefix
         self._page_size = target.page_size or _LARGEST_PAGE
@@ -375,8 +380,8 @@ class S3Reader:
 class S3Aborter:
     """Aborts uploads of one account's buckets; its clients can send nothing else."""
 
-    def __init__(self, target: Target, execution: Execution) -> None:
-        self._clients = _Clients(target, execution, _only_abort)
+    def __init__(self, target: Target, execution: Execution, common: Common | None) -> None:
+        self._clients = _Clients(target, execution, _only_abort, common)
 
     def abort(self, upload: Upload) -> None:
         """Abort one upload; raise UploadGone where there is none."""

@@ -55,6 +55,7 @@ class AwsClient(ABC):
         self._sdk, self._credentials, self._wire = sdk, credentials, wire
         # What was signed last, an address has its own, and how that is written.
         self._written: tuple[Mapping[str, str], Sequence[str]] = ({}, ())
+        self._signers: dict[Signer, Signer] = {}
 
     def __getattr__(self, name: str) -> Any:
         """Leave everything else to boto3."""
@@ -102,7 +103,11 @@ class AwsClient(ABC):
         path, _, query = url[url.index("/", len("https://")) :].partition("?")
         keys = self._keys()
         wanted = {"host": address.host, **headers}
-        signed, authorization = address.signer.sign(method, path, query, wanted, keys)
+        # One of our own: others ask at the same address with other keys.
+        signer = self._signers.get(address.signer)
+        if signer is None:
+            signer = self._signers.setdefault(address.signer, address.signer.twin())
+        signed, authorization = signer.sign(method, path, query, wanted, keys)
         # Read and replaced as one, so that no thread sees half of it.
         written, lines = self._written
         if written is not signed:

@@ -47,14 +47,30 @@ class Address:
     headers: Mapping[str, str]
 
 
-class GlacierClient(AwsClient):
-    """Stands before a client of boto3 for Glacier."""
+class Whereabouts:
+    """Where one client of boto3 asks for all vaults; safe to use from many threads."""
 
-    def __init__(self, sdk: Any, credentials: Any, wire: Wire) -> None:
-        super().__init__(sdk, credentials, wire)
+    def __init__(self, sdk: Any) -> None:
+        self._sdk = sdk
         listen(sdk, "glacier")
-        # Asked for when it is needed: it takes credentials. None where it is not covered.
         self._known: list[Address | None] = []
+
+    def address(self) -> Address | None:
+        """Give the address, None if it is not covered; raises what botocore raises."""
+        if not self._known:
+            # Threads that come at once find the same. It signs, and may ask for credentials.
+            self._known = [fibers.offload(lambda: _asked(self._sdk))]
+        return self._known[0]
+
+
+class GlacierClient(AwsClient):
+    """Stands before a client of boto3 for Glacier; `place` is what others know of it."""
+
+    def __init__(
+        self, sdk: Any, credentials: Any, wire: Wire, place: Whereabouts | None = None
+    ) -> None:
+        super().__init__(sdk, credentials, wire)
+        self._place = Whereabouts(sdk) if place is None else place
 
     def list_multipart_uploads(self, **arguments: Any) -> dict[str, Any]:
         """List one page of a vault's uploads."""
@@ -94,10 +110,7 @@ class GlacierClient(AwsClient):
         for label in labels:
             if arguments.get(label, "") in _SWALLOWED:
                 return None
-        if not self._known:
-            # Threads that come at once find the same. It signs, and may ask for credentials.
-            self._known = [fibers.offload(lambda: _asked(self._sdk))]
-        return self._known[0]
+        return self._place.address()
 
 
 def _asked(sdk: Any) -> Address | None:

@@ -84,7 +84,11 @@ class _Lines:
             self._idle.clear()
             self._resting = 0
         for line in resting:
-            line.close()
+            if line.hub is None or line.hub is fibers.here():
+                line.close()
+            else:
+                # Its hub may be busy with it right now: the server may have closed it, too.
+                line.hub.tidy(line.close)
 
     def take(self, origin: str) -> Line:
         """Give a line, if possible one that is connected."""

@@ -45,11 +45,13 @@ _SAFE: Final = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
 class FastClient(AwsClient):
-    """Stands before a client of boto3 for S3."""
+    """Stands before a client of boto3 for S3; `addresses` are those that others know of it."""
 
-    def __init__(self, sdk: Any, credentials: Any, wire: Wire) -> None:
+    def __init__(
+        self, sdk: Any, credentials: Any, wire: Wire, addresses: Addresses | None = None
+    ) -> None:
         super().__init__(sdk, credentials, wire)
-        self._addresses = Addresses(sdk)
+        self._addresses = Addresses(sdk) if addresses is None else addresses
 
     def list_multipart_uploads(self, **arguments: Any) -> dict[str, Any]:
         """List one page of uploads."""

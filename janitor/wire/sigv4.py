@@ -83,6 +83,10 @@ class Signer:
         self._second = (0, "")
         self._frame: _Frame | None = None
 
+    def twin(self) -> Signer:
+        """Give another one that signs for the same: each remembers those keys that it saw last."""
+        return Signer(self._region, self._service, self._payload)
+
     def sign(
         self, method: str, path: str, query: str, headers: Mapping[str, str], keys: Keys
     ) -> tuple[Mapping[str, str], str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks import table
 from benchmarks.ours import Version
@@ -10,13 +10,13 @@ from benchmarks.sides import Row, measure, tell
 from benchmarks.stub import Stub, World
 from benchmarks.table import Json
 
-# Each step is ten times the one before.
+# Each step is ten times the one before, but the last.
 SMALLEST: Mapping[str, int] = {"list": 10_000, "judge": 10_000, "clean": 1_000, "accounts": 10}
 LARGEST: Mapping[str, int] = {
     "list": 1_000_000,
     "judge": 1_000_000,
     "clean": 100_000,
-    "accounts": 100,
+    "accounts": 2_000,
 }
 CLIENTS: Mapping[str, Sequence[str]] = {
     "list": ("rclone", "SDK loop", "janitor"),
@@ -28,7 +28,7 @@ WORDS: Mapping[str, str] = {
     "list": "uploads listed, none of them stale; 1 bucket, 0 ms",
     "judge": "uploads listed and a tenth of them looked at and marked; 1 bucket, 0 ms",
     "clean": "uploads aborted by the full safety chain; 1 bucket, 0 ms",
-    "accounts": "targets with keys of their own, each with one bucket and one upload; 0 ms",
+    "accounts": "accounts with a role to assume, each with one bucket and one upload; 0 ms",
 }
 # Beyond this rclone needs gigabytes; only we go on.
 OTHERS_UP_TO = 1_000_000
@@ -37,8 +37,7 @@ OTHERS_UP_TO = 1_000_000
 def grow(job: str, stub: Stub, largest: int | None, version: Version) -> Sequence[Json]:
     """Give a point for each size and client: what it took."""
     points = []
-    size = SMALLEST[job]
-    while size <= (largest or LARGEST[job]):
+    for size in _sizes(SMALLEST[job], largest or LARGEST[job]):
         names = CLIENTS[job] if size <= OTHERS_UP_TO else CLIENTS[job][-1:]
         row = Row(
             f"{job}-{size}", "s3", "clean" if job == "clean" else "list", _world(job, size), names
@@ -46,8 +45,16 @@ def grow(job: str, stub: Stub, largest: int | None, version: Version) -> Sequenc
         (result,) = measure([row], stub, 1, version)
         points += [_point(size, client) for client in table.as_json(result)["clients"]]
         tell(rendered({job: points}))
-        size *= 10
     return points
+
+
+def _sizes(smallest: int, largest: int) -> Iterator[int]:
+    """Give tenfold sizes up to the largest, which is the last one."""
+    size = smallest
+    while size < largest:
+        yield size
+        size *= 10
+    yield largest
 
 
 def _world(job: str, size: int) -> World:

@@ -23,6 +23,7 @@ OWN: dict[str, dict[str, str]] = {
     "glacier": {"region": "us-east-1"},
     "qingstor": {},
 }
+ROLE = "arn:aws:iam::{account}:role/janitor"
 # The stub also sorts by key and takes any marker: of AWS the janitor knows that by itself.
 VOUCHED = {"s3": {"listing": "parallel"}}
 
@@ -31,9 +32,9 @@ VOUCHED = {"s3": {"listing": "parallel"}}
 class Variant:
     """A way to run the janitor: the verb, and whether with the ledger and all that it proves.
 
-    `accounts` makes a target of each container, each with a key of its own;
-    without `enforce` it looks, judges and marks, but aborts nothing. `vouched`
-    tells it that the store's listings are as AWS's are.
+    `accounts` takes each container for one of an account of its own, whose role
+    is assumed; without `enforce` it looks, judges and marks, but aborts nothing.
+    `vouched` tells it that the store's listings are as AWS's are.
     """
 
     verb: str = "sweep"
@@ -62,7 +63,7 @@ VARIANTS = {
     "scan, unvouched": Variant("scan", ledger=False, vouched=False),
     "janitor, processes": Variant(backend="processes"),
     "janitor, judging": Variant("sweep", enforce=False),
-    "janitor, accounts": Variant("scan", ledger=False, accounts=True),
+    "janitor, accounts": Variant(accounts=True),
 }
 
 
@@ -139,10 +140,11 @@ class Janitor:
             "endpoint_url": task.url,
             "secret_access_key": "b",
         }
-        containers = task.containers if self._variant.accounts else [task.asked or "*"]
         same |= OWN[task.service]
         same |= VOUCHED.get(task.service, {}) if self._variant.vouched else {}
-        return [
-            {"name": f"t{number}", "access_key_id": f"a{number}", kind: [container]} | same
-            for number, container in enumerate(containers)
-        ]
+        same |= {"name": "t", "access_key_id": "a", kind: [task.asked or "*"]}
+        if self._variant.accounts:
+            accounts = [f"{number:012}" for number in range(task.world.containers)]
+            same |= {kind: ["*"], "accounts": accounts, "sts_endpoint_url": task.url}
+            same |= {"assume_role": {"role_arn": ROLE}}
+        return [same]

@@ -45,7 +45,7 @@ class Sample:
     @property
     def requests(self) -> int:
         """Count what it asked."""
-        asked = ("containers", "list", "parts", "head", "abort", "refused", "other")
+        asked = ("containers", "list", "parts", "head", "abort", "sts", "refused", "other")
         return sum(self.counters[name] for name in asked)
 
     @property

@@ -5,7 +5,8 @@
  * One thread, one epoll loop, loopback only. Uploads are computed from their
  * index and not stored; what was aborted and what was listed is one bit each.
  * It checks no signatures and knows no faults: correctness is the sandbox's
- * business, speed is this one's.
+ * business, speed is this one's. Its STS lets any role be assumed; whoever does
+ * sees one bucket, that of the account's number.
  *
  * It says "port N" first, then obeys lines on standard input, and ends with it:
  *     set NAME=NUMBER ...   change the world (see stub_world.h) and begin anew
@@ -74,12 +75,20 @@ static void work(struct connection *one)
         char *end = one->received ? memmem(one->in, one->received, "\r\n\r\n", 4) : 0;
         if (!end) return;
         end[2] = 0;
-        struct request request = {.method = one->in, .query = ""};
+        char *length = strcasestr(one->in, "\r\ncontent-length:"), *rest = end + 4;
+        if (length) rest += atol(length + 17); /* only STS is asked by a body */
+        if (rest < end || rest > one->in + LARGEST_REQUEST) return hang_up(one);
+        if (rest > one->in + one->received) {
+            end[2] = '\r';
+            return;
+        }
+        struct request request = {.method = one->in, .query = "", .body = end + 4, .account = -1};
+        char *key = strstr(one->in, "Credential=" ROLE_KEY);
+        if (key) request.account = atoll(key + strlen("Credential=" ROLE_KEY));
         if (strcasestr(one->in, "\r\nauthorization: qs ")) request.service = QINGSTOR;
         if (strcasestr(one->in, "\r\nconnection: close")) one->last = 1;
-        char *length = strcasestr(one->in, "\r\ncontent-length:");
         char *path = strchr(one->in, ' '), *space = path ? strchr(path + 1, ' ') : 0;
-        if (!space || (length && atol(length + 17))) return hang_up(one); /* nothing here has a body */
+        if (!space) return hang_up(one);
         *path++ = *space = 0;
         if (!strncmp(path, "http://", 7)) path = strchrnul(path + 7, '/'); /* asked as a proxy */
         request.path = path;
@@ -88,9 +97,12 @@ static void work(struct connection *one)
         if (!count.first_request) count.first_request = now_in_ns();
         count.in_flight++;
         if (count.in_flight > count.most_in_flight) count.most_in_flight = count.in_flight;
+        char next = *rest;
+        *rest = 0; /* behind the body */
         answer(one, &request);
-        one->received -= end + 4 - one->in;
-        memmove(one->in, end + 4, one->received);
+        *rest = next;
+        one->received -= rest - one->in;
+        memmove(one->in, rest, one->received);
         if (world.latency) return wait_its_turn(one);
         count.in_flight--;
         give(one);

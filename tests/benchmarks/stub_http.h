@@ -92,10 +92,15 @@ static void refuse_upload(struct connection *to, enum service service)
 
 /* ---- what was asked -------------------------------------------------- */
 
+/* What the key of an assumed role begins with; the number of its account follows. */
+#define ROLE_KEY "ASIAROLE"
+
 struct request {
     enum service service;
     const char *method;
     char *path, *query;
+    const char *body;
+    i64 account; /* whose role it is; -1: none's */
 };
 
 static void decode(char *text)

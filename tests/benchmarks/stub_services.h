@@ -158,6 +158,7 @@ static void list_containers(struct connection *to, struct request *request)
     count.containers++;
     if (service == GLACIER && asked(request, "marker", value, sizeof value)) n = container_in(value);
     if (service == QINGSTOR && asked(request, "offset", value, sizeof value)) n = atoll(value);
+    if (request->account >= 0) n = request->account % world.containers, end = n + 1;
     if (end > n + most) end = n + most;
     body.size = 0;
     if (service == S3)
@@ -254,6 +255,33 @@ static void answer_other(struct connection *to, struct request *request)
     reply(to, "200 OK", request->service == S3 ? "xml" : "json");
 }
 
+/* STS: the key of a role has the number of its account in it. */
+static void answer_sts(struct connection *to, struct request *request)
+{
+    const char *role = strstr(request->body, "RoleArn=arn%3Aaws%3Aiam%3A%3A");
+    i64 account = role ? atoll(role + 29) : request->account < 0 ? 111122223333 : request->account;
+    time_t end = time(0) + HOUR;
+    char date[25];
+    struct tm parts;
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&end, &parts));
+    count.sts++;
+    body.size = 0;
+    const char *name = role ? "AssumeRole" : "GetCallerIdentity";
+    say(&body, "<%sResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><%sResult>", name, name);
+    if (role)
+        say(&body, "<AssumedRoleUser><AssumedRoleId>AROA:janitor</AssumedRoleId>"
+            "<Arn>arn:aws:sts::%012ld:assumed-role/janitor/janitor</Arn></AssumedRoleUser><Credentials>"
+            "<AccessKeyId>" ROLE_KEY "%012ld</AccessKeyId><SecretAccessKey>%040ld</SecretAccessKey>"
+            "<SessionToken>%0200ld</SessionToken><Expiration>%s</Expiration></Credentials>",
+            account, account, account, account, date);
+    else
+        say(&body, "<Arn>arn:aws:sts::%012ld:assumed-role/janitor/janitor</Arn><UserId>AROA:janitor</UserId>"
+            "<Account>%012ld</Account>", account, account);
+    say(&body, "</%sResult><ResponseMetadata><RequestId>656C76696E6727</RequestId></ResponseMetadata>"
+        "</%sResponse>", name, name);
+    reply(to, "200 OK", "xml");
+}
+
 static void answer_vaults(struct connection *to, struct request *request)
 {
     char *name = strstr(request->path, "/vaults") + 7;
@@ -312,6 +340,7 @@ static void answer(struct connection *to, struct request *request)
         return refuse(to, request->service, "503 Slow Down", "SlowDown");
     }
     if (request->service == GLACIER) return answer_vaults(to, request);
+    if (*request->method == 'P' && !request->path[1]) return answer_sts(to, request);
     char *name = request->path + 1, *key = strchrnul(name, '/');
     if (!*name) return list_containers(to, request);
     if (*key) *key++ = 0;

@@ -43,7 +43,7 @@ static const struct { const char *name; i64 *value; } SETTINGS[] = {
 };
 
 static struct {
-    i64 containers, list, parts, head, abort; /* requests by what they asked */
+    i64 containers, list, parts, head, abort, sts; /* requests by what they asked */
     i64 aborted, gone, refused, other;        /* 204 for one that was there; 404; 503; the rest */
     i64 sent, listed;                         /* entries in listings; different uploads among them */
     i64 connections, in_flight, most_in_flight, bytes;
@@ -52,8 +52,8 @@ static struct {
 
 static const struct { const char *name; i64 *value; } COUNTERS[] = {
     {"containers", &count.containers}, {"list", &count.list}, {"parts", &count.parts},
-    {"head", &count.head}, {"abort", &count.abort}, {"aborted", &count.aborted},
-    {"gone", &count.gone}, {"refused", &count.refused}, {"other", &count.other},
+    {"head", &count.head}, {"abort", &count.abort}, {"sts", &count.sts},
+    {"aborted", &count.aborted}, {"gone", &count.gone}, {"refused", &count.refused}, {"other", &count.other},
     {"sent", &count.sent}, {"listed", &count.listed}, {"connections", &count.connections},
     {"most_in_flight", &count.most_in_flight}, {"bytes", &count.bytes}, {"first_request", &count.first_request},
 };

@@ -22,7 +22,7 @@ from support.harness import (
 from support.relay import tls_relay
 
 from janitor.model import ContainerResult, TargetOutcome
-from janitor.providers.aws import _LOADER
+from janitor.providers.aws_sdk import _LOADER
 from janitor.sandbox import Sandbox
 from janitor.targets import (
     AssumeRole,

@@ -27,6 +27,7 @@ from janitor.ledger import open_ledger
 from janitor.model import Decision, Upload
 from janitor.observe.events import Event, Observer, PageListed, Planned, SweepFinished
 from janitor.providers.base import Aborter
+from janitor.providers.common import Common
 from janitor.settings.types import Settings
 from janitor.sweep import Job
 from janitor.targets import Target
@@ -143,8 +144,8 @@ class MarkedSweeper(Sweeper):
             return super()._ledger()
         return open_ledger(str(self.settings.ledger), patience=self.orders.patience)
 
-    def _job(self, target: Target) -> Job:
-        job = super()._job(target)
+    def _job(self, target: Target, common: Common) -> Job:
+        job = super()._job(target, common)
         if job.aborter is None:
             return job
         make: Callable[[], Aborter] = job.aborter

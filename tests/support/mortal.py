@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from janitor.engine.memory import RunLedger
 from janitor.providers.base import Aborter, Connection
+from janitor.providers.common import Common
 from janitor.sweep import Job
 from janitor.targets import Target
 from janitor.wiring import Sweeper
@@ -99,8 +100,8 @@ class MortalSweeper(Sweeper):
         with super()._ledger() as ledger:
             yield None if ledger is None else cast("RunLedger", Mortal(ledger, self.fate))
 
-    def _job(self, target: Target) -> Job:
-        job = super()._job(target)
+    def _job(self, target: Target, common: Common) -> Job:
+        job = super()._job(target, common)
 
         def connect() -> Connection:
             return cast("Connection", Mortal(job.connect(), self.fate))

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from support.catching import Catcher, catch_from, caught
 
 from janitor.providers import aws
+from janitor.providers.aws_clients import AwsCommon
+from janitor.providers.aws_sdk import NOBODY, As, Wanted, sdk_client
 from janitor.targets import AwsIdentity, Credentials, Execution, GlacierOptions, Reach, Secret
-from janitor.wire.glacier_client import GlacierClient
+from janitor.wire.glacier_client import GlacierClient, Whereabouts
 
 STATIC = Credentials("AKIDEXAMPLE", Secret("secret"))
 AWS = GlacierOptions("us-west-2", identity=AwsIdentity(credentials=STATIC))
@@ -32,9 +34,11 @@ Pair = tuple[Any, GlacierClient]
 def both(options: GlacierOptions) -> Pair:
     """Give boto3's client and ours, neither of which sends anything."""
     access = aws.Access(options.identity, options.reach, options.region, Execution())
-    client, session = aws.connect_in_session("glacier", access, lambda *_: True)
-    catch_from(client, "glacier")
-    return client, GlacierClient(client, session.get_credentials(), Catcher())  # type: ignore[arg-type]  # as good as a wire
+    shared, _ = sdk_client(Wanted("glacier", access, lambda *_: True))
+    catch_from(shared, "glacier")
+    keys = AwsCommon().keys(access)
+    client, place = As(shared, keys), Whereabouts(As(shared, NOBODY))
+    return client, GlacierClient(client, keys, Catcher(), place)  # type: ignore[arg-type]  # as good as a wire
 
 
 def assert_same(clients: Pair, vault: str, text: str, account: str = "-") -> None:

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from support.catching import Catcher, catch_from, caught
 
 from janitor.providers import aws, s3_transport
+from janitor.providers.aws_clients import AwsCommon
+from janitor.providers.aws_sdk import NOBODY, As, Wanted, sdk_client
 from janitor.targets import AwsIdentity, Credentials, Execution, Reach, S3Options, Secret
+from janitor.wire.s3_address import Addresses
 from janitor.wire.s3_client import FastClient
 
 STATIC = Credentials("AKIDEXAMPLE", Secret("secret"))
@@ -37,15 +40,15 @@ Pair = tuple[Any, FastClient]
 def both(options: S3Options) -> Pair:
     """Give boto3's client and ours, neither of which sends anything."""
     access = aws.Access(options.identity, options.reach, options.region, Execution())
-    client, session = aws.connect_in_session(
-        "s3",
-        access,
-        lambda *_: True,
-        signature_version=options.signature_version,
-        s3={"addressing_style": options.addressing},
-    )
-    catch_from(client, "s3")
-    return client, FastClient(client, session.get_credentials(), Catcher())  # type: ignore[arg-type]  # as good as a wire
+    config = {
+        "signature_version": options.signature_version,
+        "s3": {"addressing_style": options.addressing},
+    }
+    shared, _ = sdk_client(Wanted("s3", access, lambda *_: True, config))
+    catch_from(shared, "s3")
+    keys = AwsCommon().keys(access)
+    client, addresses = As(shared, keys), Addresses(As(shared, NOBODY))
+    return client, FastClient(client, keys, Catcher(), addresses)  # type: ignore[arg-type]  # as good as a wire
 
 
 def assert_same(clients: Pair, bucket: str, key: str, **more: Any) -> None:

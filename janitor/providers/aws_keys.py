@@ -1,0 +1,219 @@
+"""Credentials that somebody has to be asked for: files, the machine's own service, or STS.
+
+They are what botocore takes for credentials, and are asked for at their first
+use, and again before they end. Nobody is asked twice at once: who needs an
+answer that is on its way waits for it, in a fiber or in a thread, and no lock is
+held meanwhile. So one identity whose service hangs takes as long as one request
+may take, however many want it, and no other identity's time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import botocore.exceptions
+from botocore.credentials import Credentials, ReadOnlyCredentials
+
+from janitor import fibers
+from janitor.errors import Denied
+from janitor.model import parse_time
+from janitor.providers.aws import errors_of_sts
+from janitor.providers.base import require
+from janitor.targets import AssumeRole
+from janitor.targets import Credentials as StaticKeys
+
+# Temporary credentials are renewed so long before their end, or in the last quarter of their time
+# if that is shorter; in the last tenth of that nobody uses the old ones any more.
+AHEAD: Final = timedelta(minutes=10)
+QUARTER: Final = 4
+TENTH: Final = 10
+# After a renewal that failed it is tried again so much later (seconds), if the old ones are good.
+PAUSE: Final = 30.0
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+_log = logging.getLogger(__name__)
+
+
+class _Inquiry:
+    """One question that is on its way, and those who wait for what comes of it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[fibers.Latch] = []
+        self._is_over = False
+        self._keys: ReadOnlyCredentials | None = None
+        self._error: BaseException | None = None
+
+    def end(self, keys: ReadOnlyCredentials | None, error: BaseException | None) -> None:
+        """Tell all who wait."""
+        with self._lock:
+            self._keys, self._error = keys, error
+            self._is_over = True
+        for latch in self._waiting:
+            latch.open()
+
+    def answer(self) -> ReadOnlyCredentials:
+        """Wait for the answer; raises what came instead of one."""
+        latch = fibers.Latch()
+        with self._lock:
+            if not self._is_over:
+                self._waiting.append(latch)
+        if not self._is_over:
+            latch.wait()
+        if self._error is not None:
+            raise self._error
+        return self._keys
+
+
+class Asked(ABC):
+    """Credentials that have to be asked for, as botocore wants them."""
+
+    # By which botocore counts how its users come by theirs; nobody else reads it.
+    method = "upload-janitor"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: ReadOnlyCredentials | None = None
+        self._inquiry: _Inquiry | None = None
+        self._rests_until = 0.0
+
+    @abstractmethod
+    def ask(self) -> ReadOnlyCredentials:
+        """Ask somebody, which may take long; never called by two at once."""
+
+    @abstractmethod
+    def is_due(self) -> bool:
+        """Whether those that there are should be renewed."""
+
+    @abstractmethod
+    def is_good(self) -> bool:
+        """Whether those that there are can be used nevertheless."""
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """Give credentials that do not change any more; raises what asking for them raises."""
+        with self._lock:
+            keys, inquiry = self._keys, self._inquiry
+            if keys is not None and self._will_do(inquiry):
+                return keys
+            mine = _Inquiry() if inquiry is None else None
+            if mine is not None:
+                self._inquiry = inquiry = mine
+        assert inquiry is not None  # noqa: S101  # for mypy: it is ours, or somebody's
+        if mine is not None:
+            self._end(mine, keys)
+        return inquiry.answer()
+
+    def _will_do(self, inquiry: _Inquiry | None) -> bool:
+        """Whether the old ones will do for now; the lock is held."""
+        if not self.is_due():
+            return True
+        patient = inquiry is not None or time.monotonic() < self._rests_until
+        return patient and self.is_good()
+
+    def _end(self, inquiry: _Inquiry, old: ReadOnlyCredentials | None) -> None:
+        """Ask, and tell all who wait what came of it."""
+        keys, failure = old, None
+        try:
+            keys = fibers.offload(self.ask)
+        except BaseException as error:  # noqa: BLE001  # raised by all who wait for it
+            failure = error
+        with self._lock:
+            self._inquiry = None
+            if failure is not None or self.is_due():
+                self._rests_until = time.monotonic() + PAUSE
+            if failure is None:
+                self._keys = keys
+            elif old is not None and isinstance(failure, Exception) and self.is_good():
+                _log.warning("credentials could not be renewed, and are used on: %s", failure)
+                failure = None
+        inquiry.end(keys, failure)
+
+    def get_deferred_property(self, name: str) -> Callable[[], Any]:
+        """Give what tells one of their properties."""
+        return lambda: getattr(self.get_frozen_credentials(), name, None)
+
+
+class Chain(Asked):
+    """Those that the SDK finds: in its files, in the environment, or at the machine's own service.
+
+    `find` gives botocore's own credentials, or None where nobody has any.
+    """
+
+    # Botocore's own measure for those that cannot be used much longer (seconds).
+    _MANDATORY: Final = 600
+
+    def __init__(self, find: Callable[[], Any]) -> None:
+        super().__init__()
+        self._find = find
+        self._found: Any = None
+
+    def ask(self) -> ReadOnlyCredentials:
+        """Find them, or have them renewed; NoCredentialsError where there are none."""
+        if self._found is None:
+            self._found = self._find()
+        if self._found is None:
+            raise botocore.exceptions.NoCredentialsError
+        return self._found.get_frozen_credentials()
+
+    def is_due(self) -> bool:
+        """Whether botocore says so."""
+        return self._needs_renewal()
+
+    def is_good(self) -> bool:
+        """Whether botocore would use them."""
+        return not self._needs_renewal(self._MANDATORY)
+
+    def _needs_renewal(self, *within: int) -> bool:
+        # Those of files and of the environment never do.
+        asks = getattr(self._found, "refresh_needed", None)
+        return asks is not None and bool(asks(*within))
+
+
+class Role(Asked):
+    """Those of a role; `sts` asks STS to assume it, with its arguments, as whoever may."""
+
+    def __init__(self, role: AssumeRole, sts: Callable[..., Mapping[str, Any]]) -> None:
+        super().__init__()
+        self._sts = sts
+        self._arguments = {"RoleArn": role.role_arn, "RoleSessionName": role.session_name}
+        if role.external_id is not None:
+            self._arguments["ExternalId"] = role.external_id
+        self._due_at = self._ends_at = _NEVER
+
+    def ask(self) -> ReadOnlyCredentials:
+        """Assume the role; raises Denied where it may not be, and whatever else a request may."""
+        with errors_of_sts("assume_role"):
+            reply = self._sts(**self._arguments)
+        told = reply.get("Credentials") or {}
+        names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+        key, secret, token = (told.get(name) for name in names)
+        ends = parse_time(told.get("Expiration"))
+        whole = bool(key and secret and token) and ends is not None
+        require(whole, "no_witness", "the reply has no credentials, or does not say when they end")
+        assert ends is not None  # noqa: S101  # for mypy: it was required
+        left = ends - datetime.now(UTC)
+        if left <= timedelta(0):
+            message = f"assume_role: the credentials ended {-left} ago: see to the clock"
+            raise Denied(message, code="ExpiredToken")
+        ahead = min(AHEAD, left / QUARTER)
+        self._due_at, self._ends_at = ends - ahead, ends - ahead / TENTH
+        return ReadOnlyCredentials(key, secret, token, None)
+
+    def is_due(self) -> bool:
+        """Whether they end soon."""
+        return datetime.now(UTC) >= self._due_at
+
+    def is_good(self) -> bool:
+        """Whether they do not end before a request with them arrives."""
+        return datetime.now(UTC) < self._ends_at
+
+
+def static(said: StaticKeys) -> Credentials:
+    """Give the credentials that the config itself has."""
+    token = said.session_token.reveal() if said.session_token is not None else None
+    return Credentials(said.access_key_id, said.secret_access_key.reveal(), token)
