@@ -147,3 +147,32 @@ def test_a_client_that_cannot_is_named(server: Stub) -> None:
 
     assert ["rclone knows no vaults"] == [client.trouble for client in result.clients]
     assert result.base is None
+
+
+def test_a_role_sees_the_bucket_of_its_account(server: Stub) -> None:
+    """Its STS lets anybody assume any role, and the key that it gives tells whose it is."""
+    server.serve(World(1, 3))
+    form = "Action=AssumeRole&RoleArn=arn%3Aaws%3Aiam%3A%3A000000000002%3Arole%2Fjanitor"
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("POST", "/", form)
+    (key,) = values("AccessKeyId", connection.getresponse().read().decode())
+    signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={key}/20261120/us-east-1/s3/x"}
+    connection.request("POST", "/", "Action=GetCallerIdentity", signed)
+    (account,) = values("Account", connection.getresponse().read().decode())
+    connection.close()
+    _, mine = ask(server, "GET", "/", signed)
+    _, all_of_them = ask(server, "GET", "/")
+
+    assert ("000000000002", ["bucket-0002"]) == (account, values("Name", mine))
+    assert 3 == len(values("Name", all_of_them))
+    assert 2 == server.count()["sts"]
+
+
+def test_every_account_is_swept(server: Stub) -> None:
+    """By the role of each, with the whole safety chain."""
+    result = _result(server, "s3", ["janitor, accounts"], World(1, 12))
+    (client,) = result.clients
+    (sample,) = client.samples
+
+    assert client.trouble is None
+    assert (12, 24) == (sample.counters["aborted"], sample.counters["sts"])
