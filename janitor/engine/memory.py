@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -58,16 +58,8 @@ class RunLedger(Memory, Protocol):
     def begin(self, header: RunHeader) -> Beginning:
         """Record that a run begins, and forget marks of targets that changed."""
 
-    def record_scan(
-        self,
-        where: ContainerRef,
-        run_id: str,
-        at: datetime,
-        result: ContainerResult,
-        *,
-        doubtful: bool,
-    ) -> None:
-        """Record the figures of one container."""
+    def record_scans(self, run_id: str, at: datetime, results: Sequence[ContainerResult]) -> None:
+        """Record the figures of containers, all of them or none."""
 
     def spent_since(self, moment: datetime, now: datetime) -> Spent:
         """Count the aborts since then; what is not known to have failed counts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
@@ -103,17 +103,10 @@ class Glance:
         msg = f"a run that only looks cannot conclude {intent}"
         raise AssertionError(msg)
 
-    def record_scan(
-        self,
-        _where: ContainerRef,
-        _run_id: str,
-        _at: datetime,
-        _result: ContainerResult,
-        *,
-        doubtful: bool,
+    def record_scans(
+        self, _run_id: str, _at: datetime, _results: Sequence[ContainerResult]
     ) -> None:
-        """Record nothing, doubtful or not."""
-        del doubtful
+        """Record nothing."""
 
     def finish(self, _run_id: str, _at: datetime, _exit_code: int) -> None:
         """Record nothing."""

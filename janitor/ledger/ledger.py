@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import wraps
@@ -148,17 +148,9 @@ class Ledger:
         return self._sightings.look_up(where, identities, at, fingerprints or {})
 
     @_offloaded
-    def record_scan(
-        self,
-        where: ContainerRef,
-        run_id: str,
-        at: datetime,
-        result: ContainerResult,
-        *,
-        doubtful: bool,
-    ) -> None:
-        """Record how the scan of one container ended, and whether its listing is doubted."""
-        self._runs.record_scan(where, run_id, at, result, doubtful=doubtful)
+    def record_scans(self, run_id: str, at: datetime, results: Sequence[ContainerResult]) -> None:
+        """Record how the scans of containers ended, all of them or none; some may be doubted."""
+        self._runs.record_scans(run_id, at, results)
 
     @_offloaded
     def last_scan(self, where: ContainerRef) -> LastScan | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, delete, exists, func, select
 
@@ -73,33 +75,14 @@ class Runs:
             ending = {"finished_at": at, "exit_code": exit_code}
             connection.execute(runs.update().where(runs.c.seq == number).values(ending))
 
-    def record_scan(
-        self,
-        where: ContainerRef,
-        run_id: str,
-        at: datetime,
-        result: ContainerResult,
-        *,
-        doubtful: bool,
-    ) -> None:
-        """Record how the scan of one container ended."""
+    def record_scans(self, run_id: str, at: datetime, results: Sequence[ContainerResult]) -> None:
+        """Record how the scans of containers ended, all of them or none."""
         with self._session.writing() as connection:
             clock.tick(connection, self._place, at)
-            row = {
-                "container": ensure_container(connection, where),
-                "run": self._number(connection, run_id),
-                "at": at,
-                "complete": result.outcome in _COMPLETE,
-                "doubtful": doubtful,
-                "outcome": result.outcome.value,
-                "listed": result.listed,
-                "stale": result.stale,
-                "aborted": result.aborted,
-                "bytes_stale": result.bytes_stale,
-                "bytes_freed": result.bytes_freed,
-                "details": _details(result),
-            }
-            connection.execute(scans.insert(), row)
+            number = self._number(connection, run_id)
+            rows = [_scan_row(connection, number, at, result) for result in results]
+            if rows:
+                connection.execute(scans.insert(), rows)
 
     def last_scan(self, where: ContainerRef) -> LastScan | None:
         """Give the last complete listing of a container that was not doubted."""
@@ -182,6 +165,25 @@ class Runs:
         if number is None:
             raise trouble(self._place, f"knows no run {run_id!r}: begin it first")
         return number
+
+
+def _scan_row(
+    connection: Connection, run: int, at: datetime, result: ContainerResult
+) -> dict[str, Any]:
+    return {
+        "container": ensure_container(connection, result.where),
+        "run": run,
+        "at": at,
+        "complete": result.outcome in _COMPLETE,
+        "doubtful": result.outcome is TargetOutcome.SUSPICIOUS_EMPTY,
+        "outcome": result.outcome.value,
+        "listed": result.listed,
+        "stale": result.stale,
+        "aborted": result.aborted,
+        "bytes_stale": result.bytes_stale,
+        "bytes_freed": result.bytes_freed,
+        "details": _details(result),
+    }
 
 
 def _insert(connection: Connection, header: RunHeader) -> None:

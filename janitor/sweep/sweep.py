@@ -152,10 +152,8 @@ def _finish(run: Run, results: Sequence[ContainerResult]) -> bool:
 
 def _remember(run: Run, ledger: RunLedger, results: Sequence[ContainerResult]) -> None:
     now = run.now()
-    for result in results:
-        if result.where.container != ALL:
-            doubtful = result.outcome is TargetOutcome.SUSPICIOUS_EMPTY
-            ledger.record_scan(result.where, run.run_id, now, result, doubtful=doubtful)
+    found = [result for result in results if result.where.container != ALL]
+    ledger.record_scans(run.run_id, now, found)
     # Asked before the end: what unfinished runs spent includes this one.
     run.tell(BudgetCounted(run.limits, limits_left(run)))
     ledger.finish(run.run_id, now, exit_code(results))

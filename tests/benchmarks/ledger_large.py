@@ -53,7 +53,7 @@ def _fill(ledger: Ledger, count: int) -> None:
             ledger.sight(WHERE, run, at, [_seen(n, at) for n in range(first, last)])
         _abort(ledger, run, at, count // RUNS // 2)
         result = ContainerResult(WHERE, TargetOutcome.COMPLETE, at, at, listed=count)
-        ledger.record_scan(WHERE, run, at, result, doubtful=False)
+        ledger.record_scans(run, at, [result])
         if number < RUNS - 1:
             ledger.finish(run, at, 0)
 

@@ -40,7 +40,7 @@ def filled(tmp_path: Path) -> Iterator[Ledger]:
     with open_ledger(f"sqlite:///{tmp_path}/janitor.db") as ledger:
         ledger.begin(header_of())
         ledger.sight(LAKE, "run-1", NOW, [seen_of(f"{number}") for number in range(99)])
-        ledger.record_scan(LAKE, "run-1", NOW, result_of(), doubtful=False)
+        ledger.record_scans("run-1", NOW, [result_of()])
         for _ in range(2):
             ledger.intend("run-1", NOW, decision_of())
         ledger.conclude(1, NOW + HOUR, "aborted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from support.ledger_samples import (
@@ -133,7 +134,7 @@ def test_only_a_run_that_was_begun_can_be_used(ledger: Ledger) -> None:
     with pytest.raises(LedgerError, match=unknown):
         ledger.sight(LAKE, "nobody", NOW, [seen_of()])
     with pytest.raises(LedgerError, match=unknown):
-        ledger.record_scan(LAKE, "nobody", NOW, result_of(), doubtful=False)
+        ledger.record_scans("nobody", NOW, [result_of()])
     with pytest.raises(LedgerError, match=unknown):
         ledger.intend("nobody", NOW, decision_of())
 
@@ -142,24 +143,39 @@ def test_the_last_scan_is_the_last_complete_one(ledger: Ledger) -> None:
     """A listing that broke off says nothing, whatever it counted."""
     ledger.begin(header_of())
     before = ledger.last_scan(LAKE)
-    ledger.record_scan(LAKE, "run-1", NOW, result_of(listed=10), doubtful=False)
+    ledger.record_scans("run-1", NOW, [result_of(listed=10)])
     half = result_of(outcome=TargetOutcome.INCOMPLETE, listed=3)
-    ledger.record_scan(LAKE, "run-1", NOW + HOUR, half, doubtful=False)
+    ledger.record_scans("run-1", NOW + HOUR, [half])
 
     assert before is None
     assert LastScan(NOW, 10, 0, 0) == ledger.last_scan(LAKE)
     assert ledger.last_scan(ARCHIVE) is None
 
 
+def test_the_scans_of_a_run_are_recorded_together(ledger: Ledger) -> None:
+    """Each container has its own figures; and one that cannot be written down leaves none."""
+    ledger.begin(header_of())
+    ledger.record_scans("run-1", NOW, [result_of(listed=3), result_of(where=OTHER, listed=4)])
+    ledger.record_scans("run-1", NOW + HOUR, [])
+    no_count: Any = object()
+    with pytest.raises(LedgerError):
+        ledger.record_scans(
+            "run-1", NOW + HOUR, [result_of(listed=5), result_of(where=OTHER, listed=no_count)]
+        )
+
+    assert LastScan(NOW, 3, 0, 0) == ledger.last_scan(LAKE)
+    assert LastScan(NOW, 4, 0, 0) == ledger.last_scan(OTHER)
+
+
 def test_doubtful_scans_are_counted_until_one_is_believed(ledger: Ledger) -> None:
     """The count tells how often in a row the listing was suspicious."""
     ledger.begin(header_of())
-    ledger.record_scan(LAKE, "run-1", NOW, result_of(), doubtful=False)
+    ledger.record_scans("run-1", NOW, [result_of()])
     empty = result_of(outcome=TargetOutcome.SUSPICIOUS_EMPTY, listed=0)
-    ledger.record_scan(LAKE, "run-1", NOW + HOUR, empty, doubtful=True)
-    ledger.record_scan(LAKE, "run-1", NOW + 2 * HOUR, empty, doubtful=True)
+    ledger.record_scans("run-1", NOW + HOUR, [empty])
+    ledger.record_scans("run-1", NOW + 2 * HOUR, [empty])
     doubted = ledger.last_scan(LAKE)
-    ledger.record_scan(LAKE, "run-1", NOW + 3 * HOUR, result_of(listed=0), doubtful=False)
+    ledger.record_scans("run-1", NOW + 3 * HOUR, [result_of(listed=0)])
 
     assert LastScan(NOW, 10, 0, 2) == doubted
     assert LastScan(NOW + 3 * HOUR, 0, 0, 0) == ledger.last_scan(LAKE)
@@ -170,7 +186,7 @@ def test_aborts_since_the_last_scan_are_those_after_which_an_upload_may_be_gone(
 ) -> None:
     """The run's own aborts count, because it lists before it aborts; other containers' do not."""
     ledger.begin(header_of())
-    ledger.record_scan(LAKE, "run-1", NOW, result_of(), doubtful=False)
+    ledger.record_scans("run-1", NOW, [result_of()])
     for number, outcome in enumerate(["aborted", "already_gone", "unknown", "failed", "not_sent"]):
         intent = ledger.intend("run-1", NOW, decision_of(f"id-{number}"))
         ledger.conclude(intent, NOW, outcome)
@@ -194,8 +210,8 @@ def test_pruning_forgets_aggregates_but_never_intents(ledger: Ledger) -> None:
     """After 400 d the scans go, all but the last sound one; the journal stays for ever."""
     for name in ("with scans", "with an intent", "with nothing", "last"):
         ledger.begin(header_of(name))
-    ledger.record_scan(LAKE, "with scans", NOW, result_of(listed=7), doubtful=False)
-    ledger.record_scan(LAKE, "with scans", NOW, result_of(listed=8), doubtful=False)
+    ledger.record_scans("with scans", NOW, [result_of(listed=7)])
+    ledger.record_scans("with scans", NOW, [result_of(listed=8)])
     intent = ledger.intend("with an intent", NOW, decision_of())
     ledger.conclude(intent, NOW, "aborted", size_freed=5)
     ledger.prune(NOW + 400 * DAY)
@@ -227,7 +243,7 @@ def test_a_scan_keeps_what_it_kept_for_which_reason(ledger: Ledger) -> None:
         oldest_initiated=NOW - DAY,
         error="\0 \ud800",
     )
-    ledger.record_scan(LAKE, "run-1", NOW, result, doubtful=False)
+    ledger.record_scans("run-1", NOW, [result])
 
     assert LastScan(NOW, 10, 0, 0) == ledger.last_scan(LAKE)
 
@@ -244,7 +260,7 @@ def test_the_last_complete_scans_are_remembered(url: str) -> None:
             ledger.begin(header_of(f"run-{run}", LAKE_HEADER, VAULT_HEADER))
             for where, ended in outcomes.items():
                 result = result_of(where=where, outcome=ended[run])
-                ledger.record_scan(where, f"run-{run}", NOW + run * DAY, result, doubtful=False)
+                ledger.record_scans(f"run-{run}", NOW + run * DAY, [result])
     with open_ledger(url, read_only=True) as ledger:
         known = ledger.last_completes()
 
@@ -259,7 +275,7 @@ def test_a_container_that_the_last_scan_of_its_target_did_not_find_is_not_rememb
         ledger.begin(header_of(f"run-{run}", LAKE_HEADER, VAULT_HEADER))
         for where in found:
             result = result_of(where=where)
-            ledger.record_scan(where, f"run-{run}", NOW + run * DAY, result, doubtful=False)
+            ledger.record_scans(f"run-{run}", NOW + run * DAY, [result])
 
     assert {LAKE: NOW + DAY, ARCHIVE: NOW + 2 * DAY} == ledger.last_completes()
 

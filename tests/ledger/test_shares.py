@@ -325,7 +325,7 @@ def _scan(url: str, shard: Shard, run_id: str, at: datetime, names: list[str]) -
     with open_ledger(url, shard=shard) as ledger, ledger.lock():
         ledger.begin(header_of(run_id, at=at))
         for name in names:
-            ledger.record_scan(_lake(name), run_id, at, result_of(), doubtful=False)
+            ledger.record_scans(run_id, at, [result_of(where=_lake(name))])
         ledger.finish(run_id, at, 0)
 
 

@@ -84,7 +84,7 @@ STEPS = (
     "abort",
     "abort",
     "conclude",
-    "record_scan",
+    "record_scans",
     "finish",
 )
 
