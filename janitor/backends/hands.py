@@ -66,6 +66,11 @@ class Sent:
         """Give the reply; raise WorkerLost, or the trouble that kept the worker from it."""
         return self.team.reply_to(self)
 
+    @property
+    def over(self) -> bool:
+        """Whether `reply` has not to wait: there is a reply, or none can come any more."""
+        return self.future.done() or not self.member.hand.alive or self.team.gives_up(self)
+
 
 @dataclass(slots=True)
 class Team:
@@ -142,7 +147,7 @@ class Team:
     def reply_to(self, sent: Sent) -> Reply:
         """Wait for the reply to a piece, as long as its worker lives and it can come."""
         try:
-            reply = _awaited(sent, self.last_request + BEYOND)
+            reply = _awaited(sent)
             if reply.taken:
                 message = "may have begun a piece before, of which nothing is known"
                 raise WorkerLost(message)  # as whatever else is not known
@@ -167,6 +172,11 @@ class Team:
             by_wall = sent.order.sent + seconds - time.time()
             by_ticks = sent.ticks + seconds - time.monotonic()
             time.sleep(min(seconds, max(0.0, by_wall, by_ticks)))
+
+    def gives_up(self, sent: Sent) -> bool:
+        """Whether a reply should have come long ago."""
+        allowed = max(0.0, _longest(sent)) + self.last_request + BEYOND
+        return time.monotonic() > sent.ticks + allowed
 
     @property
     def _losses(self) -> tuple[type[BaseException], ...]:
@@ -284,6 +294,13 @@ class Team:
         threading.Thread(target=hand.stop, args=(self.terms.run_id,), daemon=True).start()
 
     @property
+    def idle(self) -> bool:
+        """Whether workers would have something to do for pieces that need not be sent yet."""
+        with self._lock:
+            pieces = sum(member.pieces for member in self._members)
+        return pieces < self.ahead
+
+    @property
     def ahead(self) -> int:
         """How many pieces of one target may be under way: a few for each worker."""
         return 2 * max(1, self._count())
@@ -301,10 +318,9 @@ def _longest(sent: Sent) -> float:
     return min(order.seconds, order.piece.lease + one_look)
 
 
-def _awaited(sent: Sent, beyond: float) -> Reply:
-    """Wait for a reply, until so long after the deadline; raise WorkerLost where none can come."""
+def _awaited(sent: Sent) -> Reply:
+    """Wait for a reply, until long after the deadline; raise WorkerLost where none can come."""
     hand = sent.member.hand
-    give_up = time.monotonic() + max(0.0, _longest(sent)) + beyond
     while True:
         try:
             return sent.future.result(GLANCE)
@@ -314,7 +330,7 @@ def _awaited(sent: Sent, beyond: float) -> Reply:
         if not hand.alive and not sent.future.done():
             message = "is gone"
             raise WorkerLost(message)
-        if time.monotonic() > give_up:
+        if sent.team.gives_up(sent):
             hand.dismiss()
             message = "does not answer"
             raise WorkerLost(message)

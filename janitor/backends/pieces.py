@@ -14,6 +14,7 @@ from typing import TypeAlias
 from janitor import __version__
 from janitor.engine.calls import Patience
 from janitor.engine.packing import Packed
+from janitor.engine.stretches import ALL, ALL_DONE, Account, Share
 from janitor.model import ContainerRef
 from janitor.providers.base import Identity
 from janitor.targets import Credentials, Execution, QingStorOptions, Secret, Target
@@ -47,13 +48,14 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class ListPiece:
-    """List one container to its end; `unsorted`: page by page.
+    """List one container, or a share of its keys; `unsorted`: page by page.
 
     What is found stays with the worker, and is fetched a little at a time.
     """
 
     container: str
     unsorted: bool = False
+    share: Share = ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ class Listing:
     """What came of listing one container; `young` and others that need no look are only counted.
 
     `size` is that of what is to be fetched, in bytes. `unsorted`: it has to be
-    listed page by page from now on.
+    listed page by page from now on. The `account` is of no use where it was not
+    complete.
     """
 
     outcome: str
@@ -150,6 +153,7 @@ class Listing:
     kept: tuple[tuple[str, int], ...]
     size: int = 0
     unsorted: bool = False
+    account: Account = ALL_DONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,12 +43,17 @@ from janitor.engine.packing import (
     unpack_candidate,
     unpack_upload,
 )
+from janitor.engine.paging import PAGE_CAP
 from janitor.engine.pool import bounded_map
+from janitor.engine.seams import Unsorted
+from janitor.engine.splitting import Ranges
+from janitor.engine.stretches import ALL_DONE, WHOLE, Account
 from janitor.engine.survey import Survey, Surveyor
 from janitor.errors import JanitorError
-from janitor.model import ContainerRef, Outcome, UploadResult
+from janitor.model import ContainerRef, Outcome, TargetOutcome, UploadResult
 from janitor.observe.events import ContainerCrashed
 from janitor.policy import always_young
+from janitor.providers.base import Reader
 from janitor.targets import Target
 
 
@@ -143,12 +148,11 @@ class _Task:
         """List a container; what needs a word or a look is in the spool."""
         deadline, caller = self.deadline, self.shop.caller(self.notes)
         where = self.place(piece.container)
-        if piece.unsorted:
-            DISTRUSTED.add(where)
         terms = self.order.terms
         now, _ = clocks_of(self.order)
         # The connection first: it says what its requests are made in.
         reader = self.shop.connection(self.order, caller).reader(piece.container)
+        ranges = _ranges_of(piece, reader)
         lane = self.shop.crew.requests(where)
         surveyor = Surveyor(
             caller,
@@ -159,6 +163,7 @@ class _Task:
             terms.started,
             lambda _: None,
             every_upload=terms.every_upload,
+            ranges=ranges,
         )
         survey = Survey(where, now(), reader, self.target.policy)
         if not terms.every_upload:
@@ -168,7 +173,7 @@ class _Task:
             surveyor.gather(survey, lambda upload: spool.look(pack_upload(upload)), deadline)
         finally:
             lane.depart()
-        return _listing(survey, spool.finish())
+        return _listing(survey, spool.finish(), ranges)
 
     def look(self, piece: LookPiece) -> Looked:
         """Read parts."""
@@ -188,7 +193,25 @@ class _Task:
         return Looked(tuple(checked))
 
 
-def _listing(survey: Survey, size: int) -> Listing:
+def _ranges_of(piece: ListPiece, reader: Reader) -> Ranges | None:
+    """Give the ranges of a share; None where all is listed as one. Raises Unsorted.
+
+    What a worker has found out in another run, this sweep may not know.
+    """
+    if piece.unsorted:
+        DISTRUSTED.add(reader.where)
+    if reader.can_split and reader.where not in DISTRUSTED:
+        return Ranges(PAGE_CAP, piece.share)
+    if piece.share.stretches != (WHOLE,):
+        raise Unsorted
+    return None
+
+
+def _listing(survey: Survey, size: int, ranges: Ranges | None) -> Listing:
+    complete = survey.outcome is TargetOutcome.COMPLETE
+    account = ALL_DONE
+    if ranges is not None:
+        account = ranges.account() if complete else Account(())
     return Listing(
         survey.outcome.value,
         survey.error,
@@ -196,7 +219,8 @@ def _listing(survey: Survey, size: int) -> Listing:
         survey.oldest,
         tuple((reason.value, count) for reason, count in survey.kept.items()),
         size,
-        unsorted=survey.where in DISTRUSTED,
+        survey.where in DISTRUSTED,
+        account,
     )
 
 

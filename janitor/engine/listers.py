@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -66,17 +66,31 @@ class Hands:
 
 
 def spread(
-    ask: Ask, hands: Hands | None, worth: Worth | None = None, cap: int = PAGE_CAP
+    ask: Ask, hands: Hands | None, worth: Worth | None = None, ranges: Ranges | None = None
 ) -> Iterator[Sequence[Upload]]:
     """Yield every upload once, in no order; with `hands`, several pages are read at once.
 
-    Returning promises that the listing is complete. Raises what `ask` raises,
+    Returning promises that the listing is complete; where the `ranges` are those
+    of a share, that they have an account to give. Raises what `ask` raises,
     after the requests under way have ended, and Incomplete.
     """
-    ranges, unseen = Ranges(cap), Unseen()
+    ranges, unseen = ranges or Ranges(PAGE_CAP), Unseen()
     at_once = yield from _alone(ask, ranges, unseen, worth or WORTH, may_spread=bool(hands))
-    if hands is not None and not ranges.finished:
+    if not ranges.finished and hands is not None:
         yield from _together(ask, hands, ranges, unseen, at_once)
+    if hands is not None:
+        _divide(ask, hands, ranges)
+
+
+def _divide(ask: Ask, hands: Hands, ranges: Ranges) -> None:
+    """Cut what is left of a share for others, if anything is."""
+    while turns := list(iter(ranges.probe, None)):
+        futures = [hands.threads.submit(ask, turn) for turn in turns]
+        try:
+            for turn, future in zip(turns, futures, strict=True):
+                ranges.take(turn, future.result().page)
+        finally:
+            _end(futures)
 
 
 def _alone(
@@ -129,8 +143,13 @@ def _together(
             if found:
                 yield unseen.of(found)
     finally:
-        for future in under_way:
-            future.cancel()
-        for future in under_way:
-            if not future.cancelled():
-                future.exception()
+        _end(under_way)
+
+
+def _end(under_way: Collection[Future[Timed]]) -> None:
+    """Wait for requests that nobody needs any more."""
+    for future in under_way:
+        future.cancel()
+    for future in under_way:
+        if not future.cancelled():
+            future.exception()

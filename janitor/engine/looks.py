@@ -12,7 +12,7 @@ from janitor.engine.clock import require_true_clock
 from janitor.engine.listers import Hands, Timed, spread, timed
 from janitor.engine.paging import uploads
 from janitor.engine.seams import Unsorted
-from janitor.engine.splitting import Turn
+from janitor.engine.splitting import Ranges, Turn
 from janitor.ledger.types import LastScan
 from janitor.model import ContainerRef, Upload
 from janitor.providers.base import Marker, Page, Reader
@@ -31,35 +31,26 @@ class RemembersScans(Protocol):
 DISTRUSTED: set[ContainerRef] = set()
 
 
-def listed(
+def listed(  # noqa: PLR0913, PLR0917  # each is one thing that a listing needs
     reader: Reader,
     caller: Caller,
     deadline: Deadline,
     now: Callable[[], datetime],
     requests: Executor | None = None,
+    ranges: Ranges | None = None,
 ) -> Iterator[Sequence[Upload]]:
     """Yield every upload of a container once, page by page, by a clock that is not contradicted.
 
     With `requests` and where the store allows it, several pages are asked for
-    at once if that pays. Raises what `Caller.call` raises, Incomplete and
-    ClockSkewed.
+    at once if that pays. `ranges` are those of a share of it, which only a
+    container may have that is not listed page by page. Raises what `Caller.call`
+    raises, Incomplete and ClockSkewed.
     """
 
-    def read(marker: Marker | None, key: str | None, limit: int | None = None) -> Page:
-        page = reader.list_page(marker, key=key, limit=limit)
-        require_true_clock(now(), page.server_time)
-        return page
-
     def list_page(marker: Marker | None, key: str | None) -> Page:
-        return caller.call(reader.where, "list_page", lambda: read(marker, key), deadline)
-
-    def ask(turn: Turn) -> Timed:
-        operation, limit = ("list_probe", 1) if turn.probes else ("list_page", None)
-
-        def measured() -> Timed:
-            return timed(lambda: read(turn.marker, turn.key, limit))
-
-        return caller.call(reader.where, operation, measured, deadline)
+        return caller.call(
+            reader.where, "list_page", lambda: _read(reader, now, marker, key), deadline
+        )
 
     if not reader.markers_are_exact or reader.where in DISTRUSTED:
         return uploads(list_page, can_list_one_key=reader.can_list_one_key)
@@ -67,7 +58,36 @@ def listed(
     if reader.can_split and requests is not None:
         window = caller.flow.endpoint(reader.where).window
         hands = Hands(requests, lambda: window.size)
-    return _in_order(reader.where, spread(ask, hands))
+    listing = spread(asker(reader, caller, deadline, now), hands, ranges=ranges)
+    return _in_order(reader.where, listing)
+
+
+def asker(
+    reader: Reader, caller: Caller, deadline: Deadline, now: Callable[[], datetime]
+) -> Callable[[Turn], Timed]:
+    """Make what asks for a page, or probes, and measures how long that takes."""
+
+    def ask(turn: Turn) -> Timed:
+        operation, limit = ("list_probe", 1) if turn.probes else ("list_page", None)
+
+        def measured() -> Timed:
+            return timed(lambda: _read(reader, now, turn.marker, turn.key, limit))
+
+        return caller.call(reader.where, operation, measured, deadline)
+
+    return ask
+
+
+def _read(
+    reader: Reader,
+    now: Callable[[], datetime],
+    marker: Marker | None,
+    key: str | None,
+    limit: int | None = None,
+) -> Page:
+    page = reader.list_page(marker, key=key, limit=limit)
+    require_true_clock(now(), page.server_time)
+    return page
 
 
 def _in_order(

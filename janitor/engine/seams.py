@@ -11,7 +11,7 @@ that has been there all the time, but not behind the border, proves disorder.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from janitor.batch import identities_of, keys_of
@@ -34,6 +34,14 @@ class Unsorted(Incomplete):
         )
 
 
+def is_in_order(keys: Sequence[str], marker: Marker | None, following: Marker | None) -> bool:
+    """Whether the keys of a page are sorted, and lie between its marker and the next one."""
+    after = Marker() if marker is None else marker
+    sequence = [after.key, *keys, *([] if following is None else [following.key])]
+    begins_behind = bool(after.upload_id) or not keys or keys[0] > after.key
+    return begins_behind and sequence == sorted(sequence)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Check:
     """A request that looks for an upload: behind a `marker`, or with None by its key alone."""
@@ -51,7 +59,7 @@ class Seams:
     """What was seen behind each border, from both sides."""
 
     def __init__(self) -> None:
-        self._firsts: dict[str, Sequence[str]] = {}
+        self._firsts: dict[str, tuple[str, ...]] = {}
         self._claims: dict[str, list[Upload]] = {}
         self._checks: deque[Check] = deque()
         self._under_way = 0
@@ -59,7 +67,22 @@ class Seams:
     @property
     def closed(self) -> bool:
         """Whether nothing is in doubt."""
-        return not (self._claims or self._checks or self._under_way)
+        return self.settled and not self._claims
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is in doubt but what others have to tell."""
+        return not (self._checks or self._under_way)
+
+    @property
+    def claims(self) -> tuple[tuple[str, Upload], ...]:
+        """Give what was seen behind borders from which nobody has listed here."""
+        return tuple((border, each) for border, found in self._claims.items() for each in found)
+
+    def firsts(self, borders: Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Give what listings from these borders on began with, as far as there were any."""
+        found = self._firsts
+        return tuple((border, found[border]) for border in borders if border in found)
 
     def claim(self, border: str, upload: Upload) -> None:
         """Note that who came from below saw this as the first one behind a border."""

@@ -14,19 +14,26 @@ done, and the stretches in which a probe found nothing, are the whole, and
 neighbours agree about what lies between them. All of it stands on the order of
 keys, so a page that is out of order ends it: before the first cut nothing is
 ever cut, and after it the listing is Incomplete.
+
+Where several processes list one container, each has a share: some ranges, and
+a number of pages. When these were read, each range is cut before the last key
+of its next page, and what lies behind is left for others, as are ranges that
+were not begun.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from janitor.batch import keys_of
-from janitor.engine.keyspace import Alphabets, Span
+from janitor.engine.keyspace import Alphabets
 from janitor.engine.paging import only
-from janitor.engine.seams import Check, Seams, Unsorted
+from janitor.engine.ranges import Range
+from janitor.engine.seams import Check, Seams, Unsorted, is_in_order
+from janitor.engine.stretches import ALL, WHOLE, Account, Share
 from janitor.errors import Incomplete
 from janitor.model import Upload
 from janitor.providers.base import Marker, Page
@@ -36,40 +43,14 @@ from janitor.providers.base import Marker, Page
 WORTH_A_CUT = 3.0
 # Probes that are free, and how many pages allow for one more.
 FREE_PROBES, PAGES_FOR_A_PROBE = 24, 2
-# How many probes of a range may be under way, and how many of one of which no page
-# was read yet may find nothing.
-PROBES_OF_A_RANGE, MISSES = 3, 1
+# Who has a share of what others have cut needs fewer.
+FREE_IN_A_SHARE = 8
+# For others a range is not cut that has less than such a part of a share.
+PARTS_OF_A_SHARE = 4
+# How many probes of a range may be under way.
+PROBES_OF_A_RANGE = 3
 # From how many keys of a page the alphabets are learned.
 SAMPLE = 16
-
-
-@dataclass(slots=True, eq=False)
-class Range:
-    """Keys behind `start`, up to `end` (None: all); the next page is behind `marker`.
-
-    `first` and `last` are the keys of its latest page, or `last` is empty and
-    `first` is a key that it is known to begin with. `probes` are those under way.
-    """
-
-    start: str = ""
-    end: str | None = None
-    marker: Marker | None = None
-    first: str = ""
-    last: str = ""
-    under_way: bool = False
-    asked: str = ""
-    misses: int = 0
-    span: Span | None = None
-    probes: list[str] = field(default_factory=list)
-
-    @property
-    def pages(self) -> float:
-        """How many pages it seems to have after its latest one."""
-        return 0.0 if self.span is None else self.span.pages
-
-    def has(self, text: str) -> bool:
-        """Whether a text lies in it, before its end."""
-        return self.start < text and (self.end is None or text < self.end)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,9 +70,10 @@ class Turn:
 class Ranges:
     """What is to be asked next, and what the answers mean. Not for several threads at once."""
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, share: Share | None = None) -> None:
         self._cap = cap
-        self._ranges = [Range()]
+        self._share = share or ALL
+        self._ranges = [Range.of(each) for each in self._share.stretches]
         self._keys: deque[str] = deque()
         self._keys_under_way = 0
         self._seams = Seams()
@@ -99,22 +81,60 @@ class Ranges:
         self._done: dict[str, str | None] = {}
         self._markers: set[Marker] = set()
         self._in_order = True
-        self._is_cut = False
+        self._is_part = self._share.stretches != (WHOLE,)
+        self._is_cut = self._is_part
+        self._free = FREE_IN_A_SHARE if self._is_part else FREE_PROBES
         self.pages = 0
         self.probes = 0
+        for each in self._ranges:
+            for key in (each.first, each.last):
+                self._alphabets.learn(key)
+        for each in self._ranges:
+            each.measure(self._alphabets)
 
     @property
     def finished(self) -> bool:
-        """Whether all was listed; raises Incomplete if the ranges do not add up to it."""
-        if self._ranges or self._keys or self._keys_under_way or not self._seams.closed:
+        """Whether the share was listed; raises Incomplete if the ranges do not add up to it."""
+        if self._keys or self._keys_under_way or not self._seams.settled:
             return False
-        start: str | None = ""
-        while start is not None and start in self._done:
-            start = self._done.pop(start)
-        if start is not None or self._done:
-            message = f"nobody listed what is behind {start!r}"
-            raise Incomplete(message, code="gap")
+        if any(each.begun or each.under_way or each.probes for each in self._ranges):
+            return False
+        if not self._is_spent and (self._ranges or not (self._is_part or self._seams.closed)):
+            return False
+        self._prove()
         return True
+
+    @property
+    def _is_spent(self) -> bool:
+        return self._share.pages is not None and self.pages >= self._share.pages
+
+    def _prove(self) -> None:
+        """Raise Incomplete unless all of the share was listed or is left for others."""
+        parts = self._done | {each.start: each.end for each in self._ranges}
+        for given in self._share.stretches:
+            start: str | None = given.start
+            while start != given.end:
+                if start is None or start not in parts:
+                    message = f"nobody listed what is behind {start!r}"
+                    raise Incomplete(message, code="gap")
+                start = parts.pop(start)
+        if parts:
+            message = f"what is behind {min(parts)!r} was nobody's to list"
+            raise Incomplete(message, code="gap")
+
+    def account(self) -> Account:
+        """Say what became of the share; only when it is finished."""
+        self._prove()
+        rest = tuple(each.rest for each in self._ranges)
+        borders = dict.fromkeys(each.start for each in (*self._share.stretches, *rest))
+        borders |= dict.fromkeys(each.end for each in rest if each.end is not None)
+        return Account(
+            tuple(self._done.items()),
+            rest,
+            self._seams.firsts(borders),
+            self._seams.claims,
+            self.pages,
+        )
 
     def page(self) -> Turn | None:
         """Give the next request that gets us further; None while those under way do."""
@@ -126,17 +146,23 @@ class Ranges:
             alone = check.key if check.marker is None else None
             return Turn(check.marker, key=alone, check=check)
         for each in self._ranges:
-            if not each.under_way:
+            if not each.under_way and (each.begun or not self._is_spent):
                 each.under_way = True
                 return Turn(each.marker, of=each)
         return None
 
     def probe(self) -> Turn | None:
         """Give a request that may cut a range; None where that would not pay."""
-        if not self._in_order or self.probes >= FREE_PROBES + self.pages // PAGES_FOR_A_PROBE:
+        if not self._in_order or self.probes >= self._free + self.pages // PAGES_FOR_A_PROBE:
             return None
+        worth = WORTH_A_CUT
+        if self._is_spent:
+            cuts = len(self._ranges) + sum(len(each.probes) for each in self._ranges)
+            if cuts >= self._share.cuts:
+                return None
+            worth = max(worth, (self._share.pages or 0) / PARTS_OF_A_SHARE)
         for each in sorted(self._ranges, key=lambda each: (-each.pages, len(each.probes))):
-            if each.span is None or each.pages < WORTH_A_CUT:
+            if each.span is None or each.pages < worth:
                 break
             if len(each.probes) >= PROBES_OF_A_RANGE:
                 continue
@@ -146,7 +172,7 @@ class Ranges:
                 continue
             self.probes += 1
             each.probes.append(border)
-            self._measure(each)
+            each.measure(self._alphabets)
             return Turn(Marker(border), probes=True)
         return None
 
@@ -178,6 +204,8 @@ class Ranges:
         keys = keys_of(page.uploads)
         self._require_order(keys, marker, page.next)
         self._seams.begin(of.start, keys)
+        if self._is_spent and page.next is not None:
+            self._leave_the_rest(of, keys, page)
         end = of.end
         if keys and keys[0] == of.last:
             self._ask_for(of, keys[0])
@@ -193,6 +221,20 @@ class Ranges:
             self._seams.claim(end, page.uploads[ours])
         return page.uploads[:ours]
 
+    def _leave_the_rest(self, of: Range, keys: Sequence[str], page: Page) -> None:
+        """Cut a range before the last key of a page, of which there may be more on the next one."""
+        if not self._in_order or not keys or (of.end is not None and keys[-1] > of.end):
+            return
+        place = bisect_left(keys, keys[-1])
+        if not place:
+            return  # one key has more uploads than a page: it is listed to its end
+        border = keys[place - 1]
+        self._learn(keys)
+        behind = self._cut(of, border, page.uploads[place])
+        if behind is not None:
+            behind.first, behind.last = keys[0], border
+            behind.measure(self._alphabets)
+
     def _count(self) -> None:
         self.pages += 1
         if self.pages > self._cap:
@@ -204,16 +246,20 @@ class Ranges:
             message = f"the listing runs in a circle: a marker came back after {self.pages} pages"
             raise Incomplete(message, code="repeated_marker")
         self._markers.add(following)
+        of.begun = True
         if keys:
             first, last = keys[0], keys[-1]
             if not self._in_order or (first != last and keys[-2] == last):
                 self._ask_for(of, last)
             # A page of one key says nothing about how dense keys are, but two such pages may.
             of.first, of.last = first if first != last else of.last or first, last
-            for key in (last, *keys[:: len(keys) // SAMPLE + 1]):
-                self._alphabets.learn(key)
+            self._learn(keys)
         of.marker = following
-        self._measure(of)
+        of.measure(self._alphabets)
+
+    def _learn(self, keys: Sequence[str]) -> None:
+        for key in (keys[-1], *keys[:: len(keys) // SAMPLE + 1]):
+            self._alphabets.learn(key)
 
     def _ask_for(self, of: Range, key: str) -> None:
         """Ask for the uploads of one key, once, because they are, or may be, on two pages.
@@ -236,10 +282,14 @@ class Ranges:
         # Otherwise the range has come so far by itself, or begins only behind it.
         if self._in_order and says_something and border > max(of.first, of.last):
             self._cut(of, border, found)
-        self._measure(of)
+        of.measure(self._alphabets)
 
-    def _cut(self, of: Range, border: str, found: Upload | None) -> None:
-        """End a range at a border, behind which the first upload is the one that was found."""
+    def _cut(self, of: Range, border: str, found: Upload | None) -> Range | None:
+        """End a range at a border, behind which the first upload is the one that was found.
+
+        Give what lies behind, if there is anything.
+        """
+        behind = None
         self._is_cut = True
         key = "" if found is None else found.key or ""
         if found is None or (of.end is not None and key > of.end):
@@ -253,29 +303,16 @@ class Ranges:
             right = [text for text in of.probes if text > border]
             behind = Range(border, of.end, Marker(border), first=key, probes=right)
             self._ranges.insert(self._ranges.index(of) + 1, behind)
-            self._measure(behind)
+            behind.measure(self._alphabets)
         of.end = border
         of.probes = [text for text in of.probes if text < border]
-
-    def _measure(self, of: Range) -> None:
-        """See how much a range has left, up to the lowest probe under way."""
-        ends = [*of.probes, *([] if of.end is None else [of.end])]
-        end = min(ends, default=None)
-        if of.last:
-            of.span = Span(self._alphabets, of.first, of.last, end)
-        elif of.first and of.misses < MISSES:
-            of.span = Span(self._alphabets, None, of.first, end)
-        else:
-            of.span = None
+        return behind
 
     def _require_order(
         self, keys: Sequence[str], marker: Marker | None, following: Marker | None
     ) -> None:
         """Believe nothing that stands on the order any more if a page is not in order."""
-        after = Marker() if marker is None else marker
-        sequence = [after.key, *keys, *([] if following is None else [following.key])]
-        begins_behind = bool(after.upload_id) or not keys or keys[0] > after.key
-        if begins_behind and sequence == sorted(sequence):
+        if is_in_order(keys, marker, following):
             return
         self._in_order = False
         if self._is_cut:

@@ -21,6 +21,7 @@ from janitor.engine.looks import contradicted, listed
 from janitor.engine.memory import Memory
 from janitor.engine.packing import Candidate
 from janitor.engine.pool import bounded_map
+from janitor.engine.splitting import Ranges
 from janitor.errors import (
     ClockSkewed,
     Denied,
@@ -107,7 +108,8 @@ class Elsewhere(Protocol):
 class Surveyor:
     """Surveys containers, for a whole run; `stale` takes what may be planned, from any thread.
 
-    `elsewhere` makes the requests in other processes, where there is one.
+    `elsewhere` makes the requests in other processes, where there is one, and
+    `ranges` are those of the one container that such a process has a share of.
     """
 
     caller: Caller
@@ -121,6 +123,7 @@ class Surveyor:
     memory: Memory | None = None
     every_upload: bool = False
     elsewhere: Elsewhere | None = None
+    ranges: Ranges | None = None
 
     def survey(self, reader: Reader, policy: Policy, deadline: Deadline) -> Survey:
         """Survey one container; never raises, whatever the provider or a bug of ours does."""
@@ -161,7 +164,7 @@ class Surveyor:
     def _candidates(self, survey: Survey, deadline: Deadline) -> Iterator[Upload]:
         reader = survey.reader
         assert reader is not None  # noqa: S101  # for mypy: survey() has set it
-        for batch in listed(reader, self.caller, deadline, self.now, self.requests):
+        for batch in listed(reader, self.caller, deadline, self.now, self.requests, self.ranges):
             for upload in _but_the_young(survey, batch):
                 if self._needs_a_look(survey, upload):
                     yield upload

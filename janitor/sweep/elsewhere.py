@@ -45,11 +45,11 @@ def office_of(run: Run, jobs: Sequence[Job], started: datetime, stack: ExitStack
     return stack.enter_context(opened(away, team))
 
 
-def introduced(office: Office, targets: Iterable[Opened]) -> Surveying:
+def introduced(run: Run, office: Office, targets: Iterable[Opened]) -> Surveying:
     """Tell the workers who we are at each target, which they have to be, too."""
     for found in targets:
         office.team.identities[found.job.target.name] = found.identity
-    return Surveying(office.team)
+    return Surveying(office.team, run.caller)
 
 
 def acting_of(

@@ -81,7 +81,7 @@ def _sweep(
     planner = Planner(run, stack.enter_context(Backlog()), stack.enter_context(Backlog()))
     targets = list(guides.map(opener.open, jobs))
     opener.begin(targets, started)
-    elsewhere = None if office is None else _introduced(office, targets)
+    elsewhere = None if office is None else _introduced(run, office, targets)
     surveyors = partial(_surveyor, run, started, planner.take, elsewhere)
     surveys = Finder(run, deadline, guides, crew, surveyors).survey_all(targets)
     allotment = planner.plan(surveys)
@@ -106,10 +106,10 @@ def _office(run: Run, jobs: Sequence[Job], started: datetime, stack: ExitStack) 
     return office_of(run, jobs, started, stack)
 
 
-def _introduced(office: Office, targets: Sequence[Opened]) -> Elsewhere:
+def _introduced(run: Run, office: Office, targets: Sequence[Opened]) -> Elsewhere:
     from janitor.sweep.elsewhere import introduced  # noqa: PLC0415  # as in `_office`
 
-    return introduced(office, targets)
+    return introduced(run, office, targets)
 
 
 def _surveyor(

@@ -11,7 +11,7 @@ import pytest
 from support.s3_model import Bucket
 
 from janitor.engine.listers import Hands, Timed, Worth, spread, timed
-from janitor.engine.splitting import Turn
+from janitor.engine.splitting import Ranges, Turn
 from janitor.errors import Incomplete, Transient
 from janitor.providers.base import Page
 
@@ -193,7 +193,7 @@ def test_a_listing_without_end_is_incomplete(hands: Hands) -> None:
     store = Store(Bucket(KEYS, 7))
 
     with pytest.raises(Incomplete, match="within 20 pages"):
-        list(spread(store, hands, ALWAYS, cap=20))
+        list(spread(store, hands, ALWAYS, Ranges(20)))
 
 
 def test_a_request_is_measured() -> None:

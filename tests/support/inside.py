@@ -24,6 +24,7 @@ class Exchange:
 
     fate: Callable[[Order, Reply], None] = lambda *_: None
     replies: list[tuple[Order, Reply, int]] = field(default_factory=list)
+    done_by: list[tuple[str, type[object]]] = field(default_factory=list)
 
     def of(self, kind: type[object]) -> list[tuple[Order, Reply, int]]:
         """Give what was asked for by pieces of one kind: order, reply and its size in bytes."""
@@ -51,6 +52,7 @@ class Inside:
         reply = tasks.do(order)
         sent = pickle.dumps(reply)
         self._exchange.replies.append((order, reply, len(sent)))
+        self._exchange.done_by.append((self.name, type(order.piece)))
         try:
             self._exchange.fate(order, reply)
         except WorkerLost:
