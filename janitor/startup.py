@@ -7,16 +7,24 @@ import importlib
 import sys
 
 # Modules make objects by the hundred thousand, and none of them is garbage: to look
-# through them again and again is an eighth of a start. What a sweep makes is gone without
-# the collector, too; in a run with many stale uploads it would look a thousand times
-# instead of three, for a twentieth of the time.
+# through them is an eighth of a start. So the first look is after them. What a sweep makes
+# is gone without the collector, too; in a run with many stale uploads it would look a
+# thousand times instead of three, for a twentieth of the time.
+_OF_A_START = 400_000
 _GENERATIONS = (50_000, 20, 100)
 _UNWANTED = "rich"
 
 
 def collect_seldom() -> None:
     """Let the garbage collector look after what is left to it from time to time only."""
-    gc.set_threshold(*_GENERATIONS)
+    gc.set_threshold(_OF_A_START, *_GENERATIONS[1:])
+    gc.callbacks.append(_after_the_first_look)
+
+
+def _after_the_first_look(phase: str, _told: object) -> None:
+    if phase == "stop":
+        gc.callbacks.remove(_after_the_first_look)
+        gc.set_threshold(*_GENERATIONS)
 
 
 def import_structlog() -> None:

@@ -10,7 +10,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-import boto3
 import botocore.session
 from botocore.credentials import Credentials
 from botocore.handlers import BUILTIN_HANDLERS
@@ -143,7 +142,8 @@ def sdk_client(wanted: Wanted) -> tuple[Any, str | None]:
         inner = _session(access.identity.profile)
         # Instead of looking for some: that may take long.
         inner._credentials = _Caller()  # noqa: SLF001  # there is no public way
-        client = boto3.Session(botocore_session=inner).client(
+        # As boto3 would: what it puts around that takes long to import, and is for others.
+        client = inner.create_client(
             wanted.service,
             region_name=access.region,
             endpoint_url=access.reach.endpoint_url,
@@ -151,8 +151,6 @@ def sdk_client(wanted: Wanted) -> tuple[Any, str | None]:
             config=aws.config_of(access, **wanted.options),
         )
         ca_bundle = inner.get_config_variable("ca_bundle")
-        # Every session adds the same folders to the loader that they share.
-        _LOADER.search_paths[:] = dict.fromkeys(_LOADER.search_paths)
     _harden(client, wanted)
     return client, ca_bundle
 

@@ -15,6 +15,7 @@ from support.job import Job, job_in
 FOR_OTHERS = {
     "alembic",
     "apscheduler",
+    "boto3",
     "kubernetes",
     "prometheus_client",
     "psycopg",
@@ -22,11 +23,12 @@ FOR_OTHERS = {
     "qingstor.sdk",
     "requests",
     "rich",
+    "s3transfer",
     "starlette",
     "uvicorn",
 }
 FOR_LEDGERS = {"sqlalchemy"}
-FOR_SWEEPS = {"boto3", "botocore", "pycurl", "pydantic", "ruamel", "structlog", "urllib3"}
+FOR_SWEEPS = {"botocore", "pycurl", "pydantic", "ruamel", "structlog", "urllib3"}
 # Says at its end what it has imported.
 COMMAND = """
 import atexit, sys
