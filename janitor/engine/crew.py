@@ -31,8 +31,12 @@ SPARE = 2
 # their way to a request. So many seconds later they were not, and there is room for one more.
 ELSEWHERE = 8
 STEP = 0.02
-# Seconds after which a thread that has nothing to do ends. Its connections go with it.
+# Seconds after which a thread that has nothing to do ends. Its connections go with it. Where
+# there are more than so many threads it rests only for a moment: of two thousand targets each
+# may have one, and most have done all they have to do.
 REST = 30.0
+FEW = 128
+MOMENT = 0.5
 # What a thread may need of the stack. Below 2 MiB, or huge pages can make all of it real.
 STACK = 1 << 20
 
@@ -137,7 +141,7 @@ class ThreadLane(Lane):
                 rest = threading.Lock()
                 rest.acquire()
                 self._resting.append(rest)
-            if not rest.acquire(timeout=REST):
+            if not rest.acquire(timeout=self._crew.rest):
                 with self._lock:
                     if rest in self._resting:
                         self._resting.remove(rest)
@@ -220,6 +224,11 @@ class Crew:
         if kind == "request" and endpoint.name in self._parking:
             return FiberLane(self._hub, self.flow, endpoint, most)
         return ThreadLane(self, endpoint, kind, most)
+
+    @property
+    def rest(self) -> float:
+        """Give the seconds that a thread may have nothing to do."""
+        return REST if self._threads <= FEW else MOMENT
 
     def may_begin(self, *, first: bool) -> bool:
         """Count one more thread, if there may be one; each lane may have its first."""

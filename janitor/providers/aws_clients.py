@@ -117,7 +117,8 @@ class AwsCommon:
         if access.reach.endpoint_url is not None and access.identity.sts_endpoint_url is None:
             return Identity(endpoint, region)
         try:
-            account = self._caller_account(access)
+            # Of a role STS has said it already.
+            account = getattr(keys, "account", None) or self._caller_account(access)
         except ProviderError:
             if expected is not None:
                 raise

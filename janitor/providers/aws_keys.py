@@ -10,6 +10,7 @@ may take, however many want it, and no other identity's time.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -35,6 +36,7 @@ QUARTER: Final = 4
 TENTH: Final = 10
 # After a renewal that failed it is tried again so much later (seconds), if the old ones are good.
 PAUSE: Final = 30.0
+_ASSUMED: Final = re.compile(r"arn:[^:]+:sts::([0-9]{12}):assumed-role/.+")
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _log = logging.getLogger(__name__)
 
@@ -175,7 +177,10 @@ class Chain(Asked):
 
 
 class Role(Asked):
-    """Those of a role; `sts` asks STS to assume it, with its arguments, as whoever may."""
+    """Those of a role; `sts` asks STS to assume it, with its arguments, as whoever may.
+
+    `account` is whose role it is, as STS said when it gave them; None where it did not.
+    """
 
     def __init__(self, role: AssumeRole, sts: Callable[..., Mapping[str, Any]]) -> None:
         super().__init__()
@@ -184,6 +189,7 @@ class Role(Asked):
         if role.external_id is not None:
             self._arguments["ExternalId"] = role.external_id
         self._due_at = self._ends_at = _NEVER
+        self.account: str | None = None
 
     def ask(self) -> ReadOnlyCredentials:
         """Assume the role; raises Denied where it may not be, and whatever else a request may."""
@@ -201,6 +207,7 @@ class Role(Asked):
             message = f"assume_role: the credentials ended {-left} ago: see to the clock"
             raise Denied(message, code="ExpiredToken")
         ahead = min(AHEAD, left / QUARTER)
+        self.account = _account_in(reply.get("AssumedRoleUser") or {})
         self._due_at, self._ends_at = ends - ahead, ends - ahead / TENTH
         return ReadOnlyCredentials(key, secret, token, None)
 
@@ -211,6 +218,11 @@ class Role(Asked):
     def is_good(self) -> bool:
         """Whether they do not end before a request with them arrives."""
         return datetime.now(UTC) < self._ends_at
+
+
+def _account_in(user: Mapping[str, Any]) -> str | None:
+    found = _ASSUMED.fullmatch(str(user.get("Arn", "")))
+    return None if found is None else found[1]
 
 
 def static(said: StaticKeys) -> Credentials:

@@ -156,7 +156,8 @@ class Sts:
             "SessionToken": "token",
             "Expiration": (datetime.now(UTC) + left).isoformat(),
         }
-        return {"Credentials": told | self.changes.get("told", {})}
+        user = {"Arn": self.changes.get("arn", "arn:aws:sts::012345678901:assumed-role/janitor/a")}
+        return {"Credentials": told | self.changes.get("told", {}), "AssumedRoleUser": user}
 
 
 def test_a_role_is_assumed_with_what_the_config_says() -> None:
@@ -242,3 +243,21 @@ def test_where_nobody_has_credentials_it_is_said() -> None:
     """As the SDK says it."""
     with pytest.raises(NoCredentialsError):
         Chain(lambda: None).get_frozen_credentials()
+
+
+@pytest.mark.parametrize(
+    ("arn", "account"),
+    [
+        ("arn:aws:sts::012345678901:assumed-role/janitor/upload-janitor", "012345678901"),
+        ("arn:aws-cn:sts::012345678901:assumed-role/janitor/x", "012345678901"),
+        ("arn:aws:sts::12345:assumed-role/janitor/x", None),
+        ("arn:aws:iam::012345678901:user/somebody", None),
+        ("", None),
+    ],
+)
+def test_a_role_tells_whose_it_is(arn: str, account: str | None) -> None:
+    """As STS said it; compatible ones say other things, and have to be asked."""
+    role = Role(ROLE, Sts(arn=arn))
+    role.get_frozen_credentials()
+
+    assert account == role.account

@@ -175,4 +175,4 @@ def test_every_account_is_swept(server: Stub) -> None:
     (sample,) = client.samples
 
     assert client.trouble is None
-    assert (12, 24) == (sample.counters["aborted"], sample.counters["sts"])
+    assert (12, 12) == (sample.counters["aborted"], sample.counters["sts"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.strategies import law
 
 from janitor.engine.calls import Caller, Deadline
-from janitor.engine.crew import STACK, Crew
+from janitor.engine.crew import FEW, STACK, Crew
 from janitor.engine.flow import Flow
 from janitor.engine.lane import Lane
 from janitor.engine.pool import as_completed, bounded_map
@@ -364,3 +364,19 @@ def test_after_the_end_nothing_is_taken() -> None:
         pass
     with pytest.raises(RuntimeError, match="dismissed"):
         one.submit(abs, 1)
+
+
+def test_of_many_targets_few_keep_a_thread_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may have one, but most have done all they have to do: so their threads end soon."""
+    monkeypatch.setattr("janitor.engine.crew.REST", 3600.0)
+    monkeypatch.setattr("janitor.engine.crew.MOMENT", 0.01)
+    with crew() as one:
+        for number in range(3 * FEW):
+            where = ContainerRef(f"target-{number}", "s3", "bucket")
+            one.listings(where).submit(str, number).result(30)
+        until(lambda: len(ours()) <= FEW)
+        left = len(ours())
+        again = one.listings(ContainerRef("target-0", "s3", "bucket")).submit(str, 7).result(30)
+
+    assert left <= FEW
+    assert "7" == again
