@@ -83,8 +83,8 @@ def spread(
 
 
 def _divide(ask: Ask, hands: Hands, ranges: Ranges) -> None:
-    """Cut what is left of a share for others, if anything is."""
-    while turns := list(iter(ranges.probe, None)):
+    """Cut what is left of a share for others, if anything is, and end the doubts of that."""
+    while turns := list(iter(lambda: ranges.page() or ranges.probe(), None)):
         futures = [hands.threads.submit(ask, turn) for turn in turns]
         try:
             for turn, future in zip(turns, futures, strict=True):

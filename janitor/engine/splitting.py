@@ -123,8 +123,10 @@ class Ranges:
             raise Incomplete(message, code="gap")
 
     def account(self) -> Account:
-        """Say what became of the share; only when it is finished."""
-        self._prove()
+        """Say what became of the share; raises Incomplete if it is not finished."""
+        if not self.finished:
+            message = "a share was not listed to its end"
+            raise Incomplete(message, code="gap")
         rest = tuple(each.rest for each in self._ranges)
         borders = dict.fromkeys(each.start for each in (*self._share.stretches, *rest))
         borders |= dict.fromkeys(each.end for each in rest if each.end is not None)

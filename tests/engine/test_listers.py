@@ -11,7 +11,9 @@ import pytest
 from support.s3_model import Bucket
 
 from janitor.engine.listers import Hands, Timed, Worth, spread, timed
+from janitor.engine.seams import Unsorted
 from janitor.engine.splitting import Ranges, Turn
+from janitor.engine.stretches import Share, Stretch
 from janitor.errors import Incomplete, Transient
 from janitor.providers.base import Page
 
@@ -194,6 +196,26 @@ def test_a_listing_without_end_is_incomplete(hands: Hands) -> None:
 
     with pytest.raises(Incomplete, match="within 20 pages"):
         list(spread(store, hands, ALWAYS, Ranges(20)))
+
+
+def test_doubts_that_arise_while_the_rest_is_cut_are_ended(hands: Hands) -> None:
+    """What hides right before a border is seen by a probe alone, and nobody else would tell."""
+
+    def order(key: str) -> bytes:
+        return b"lzzz" if key == "q" else key.encode()
+
+    store = Store(Bucket(["n", "q"], 7, order))
+    rest = Stretch("a", "m", first="a1", last="b")
+    ranges = Ranges(20, Share((Stretch("m", None, first="n"), rest), pages=1, cuts=4))
+
+    with pytest.raises(Unsorted):
+        list(spread(store, hands, ALWAYS, ranges))
+
+
+def test_a_share_of_which_nothing_was_listed_has_no_account() -> None:
+    """Otherwise it would be given to others again and again."""
+    with pytest.raises(Incomplete, match="not listed to its end"):
+        Ranges(20, Share()).account()
 
 
 def test_a_request_is_measured() -> None:
