@@ -52,7 +52,8 @@ def listed(  # noqa: PLR0913, PLR0917  # each is one thing that a listing needs
             reader.where, "list_page", lambda: _read(reader, now, marker, key), deadline
         )
 
-    if not reader.markers_are_exact or reader.where in DISTRUSTED:
+    # Whoever has ranges has asked, and its share stays one, whatever others find out meanwhile.
+    if ranges is None and (not reader.markers_are_exact or reader.where in DISTRUSTED):
         return uploads(list_page, can_list_one_key=reader.can_list_one_key)
     hands = None
     if reader.can_split and requests is not None:
