@@ -50,10 +50,7 @@ class Assembly:
 
     def take(self, account: Account) -> None:
         """Learn what became of a share; raises Incomplete for too many pages and for overlaps."""
-        self._pages += account.pages
-        if self._pages > self._cap:
-            message = f"the listing did not end within {self._cap} pages"
-            raise Incomplete(message, code="page_cap")
+        self._count(account.pages)
         for start, end in account.done:
             if start in self._done:
                 message = f"what is behind {start!r} was listed twice"
@@ -70,12 +67,19 @@ class Assembly:
         return self._seams.next()
 
     def checked(self, check: Check, page: Page) -> None:
-        """Learn from its answer; raises Unsorted where it proves disorder."""
+        """Learn from its answer; raises Incomplete for disorder and for too many pages."""
+        self._count(1)
         if check.marker is not None and not is_in_order(
             keys_of(page.uploads), check.marker, page.next
         ):
             raise Unsorted
         self._seams.take(check, page)
+
+    def _count(self, pages: int) -> None:
+        self._pages += pages
+        if self._pages > self._cap:
+            message = f"the listing did not end within {self._cap} pages"
+            raise Incomplete(message, code="page_cap")
 
     def prove(self) -> None:
         """Return if everything was listed, once; raise Incomplete if not."""

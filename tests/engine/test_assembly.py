@@ -28,7 +28,7 @@ from janitor.engine.seams import Unsorted
 from janitor.engine.stretches import ALL_DONE, WHOLE, Account, Share, Stretch
 from janitor.errors import Incomplete
 from janitor.model import Upload
-from janitor.providers.base import Page
+from janitor.providers.base import Marker, Page
 
 WORKERS, HANDS = st.integers(1, 5), st.integers(1, 6)
 
@@ -226,3 +226,19 @@ def test_a_listing_without_end_is_given_up() -> None:
 
     with pytest.raises(Incomplete, match="within 10 pages"):
         made.take(Account((), (Stretch("a"),), pages=1))
+
+
+def test_a_doubt_without_end_is_given_up() -> None:
+    """A store may answer with empty pages for ever: they count as all pages do."""
+    made = Assembly(1, cap=10)
+    upload = Upload(WHERE, "n", "id", NOW)
+    made.take(Account((("", "m"), ("m", None)), firsts=(("m", ()),), claims=(("m", upload),)))
+
+    def look_for_ever() -> None:
+        for _ in range(20):
+            check = made.check()
+            assert check is not None
+            made.checked(check, Page([], Marker("m", "id")))
+
+    with pytest.raises(Incomplete, match="within 10 pages"):
+        look_for_ever()
