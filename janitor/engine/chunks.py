@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import SpooledTemporaryFile
 from typing import Self
 
@@ -49,8 +50,10 @@ class Chunks:
         self.close()
 
     def close(self) -> None:
-        """Forget everything."""
-        self._file.close()
+        """Forget everything; never raises."""
+        # A full disk keeps bytes waiting that closing would write: nobody needs them any more.
+        with suppress(OSError):
+            self._file.close()
 
     def add(self, chunk: bytes) -> None:
         """Add one."""
@@ -65,9 +68,16 @@ class Chunks:
             return None
         with disk():
             self._file.seek(position)
-            (length,) = _LENGTH.unpack(self._file.read(_LENGTH.size))
-            chunk = self._file.read(length)
+            (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
+            chunk = self._exactly(length)
         return chunk, position + _LENGTH.size + length
+
+    def _exactly(self, count: int) -> bytes:
+        """Read on; a disk that was full may have taken less than it said."""
+        found = self._file.read(count)
+        if len(found) < count:
+            raise OSError(errno.EIO, "what was written is not there any more")
+        return found
 
     def read(self) -> Iterator[bytes]:
         """Give all of them."""
