@@ -419,9 +419,10 @@ def config() -> None:
 def config_check(*, path: str) -> int:
     """Read a config; tell every problem with its place and remedy."""
     from janitor import settings
+    from janitor.settings.expanding import named
 
     loaded = settings.load(path, os.environ)
-    names = ", ".join(target.name for target in loaded.targets)
+    names = ", ".join(named(loaded.targets))
     click.echo(f"{path}: fine; mode {loaded.mode}, targets: {names}")
     return 0
 

@@ -8,6 +8,9 @@ from itertools import groupby
 
 from janitor.targets import ACCOUNT, Fleet, GlacierOptions, Options, QingStorOptions, Target
 
+# So many accounts of an entry are named one by one where all are to be named.
+FEW = 5
+
 
 def expanded(target: Target, accounts: Iterable[str]) -> Iterator[Target]:
     """Give the targets of a fleet: each by a role of its account, whose containers must be its."""
@@ -36,3 +39,14 @@ def grouped(targets: Iterable[Target]) -> Iterator[tuple[Target, tuple[str, ...]
             continue
         found = list(members)
         yield found[0], tuple(target.name[len(fleet.name) + 1 :] for target in found)
+
+
+def named(targets: Iterable[Target]) -> Iterator[str]:
+    """Name all targets; those of an entry with many accounts by the entry and their number."""
+    for target, accounts in grouped(targets):
+        if target.fleet is None:
+            yield target.name
+        elif len(accounts) <= FEW:
+            yield from (f"{target.fleet.name}-{account}" for account in accounts)
+        else:
+            yield f"{target.fleet.name} in {len(accounts):,} accounts"

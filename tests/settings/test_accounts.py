@@ -10,6 +10,7 @@ from support.settings_samples import ARCHIVE, LAKE, Load, Refuse, errors_by_sche
 
 from janitor.commands.sweep import chosen
 from janitor.settings import show
+from janitor.settings.expanding import named
 from janitor.targets import AssumeRole, AwsIdentity, Fleet, GlacierOptions, S3Options
 
 ROLE = """\
@@ -152,3 +153,26 @@ def test_an_editor_knows_accounts() -> None:
     }
 
     assert [] == errors_by_schema({"version": 1, "targets": [target]})
+
+
+def test_a_file_of_thousands_is_read_and_named_in_short(load_text: Load, tmp_path: Path) -> None:
+    """Whoever checks a config wants to see what it is about, and not two thousand names."""
+    lines = [f"{number:012}" for number in range(2000)]
+    (tmp_path / "accounts.txt").write_text("\n".join(lines))
+    read = load_text(f"version: 1\n{FLEET}    accounts_file: accounts.txt\n")
+    few = load_text(f"version: 1\n{FLEET}{TWO}")
+
+    assert [f"lake-{line}" for line in lines] == [target.name for target in read.targets]
+    assert ["lake in 2,000 accounts"] == list(named(read.targets))
+    assert ["lake-111111111111", "lake-222222222222"] == list(named(few.targets))
+
+
+def test_mistakes_in_a_file_of_thousands_have_their_lines(refuse: Refuse, tmp_path: Path) -> None:
+    """All of them at once."""
+    lines = [f"{number:012}" for number in range(2000)]
+    lines[1500], lines[1999] = "1500", lines[7]
+    (tmp_path / "accounts.txt").write_text("\n".join(lines))
+    said = refuse(f"version: 1\n{FLEET}    accounts_file: accounts.txt\n")
+    problems = [line.partition(": ")[0].rpartition("/")[2] for line in said.splitlines()]
+
+    assert ["accounts.txt:1501:1", "accounts.txt:2000:1"] == problems
