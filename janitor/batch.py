@@ -94,6 +94,13 @@ def keys_of(uploads: Sequence[Upload]) -> Sequence[str]:
     return [upload.key or "" for upload in uploads]
 
 
+def ids_of(uploads: Sequence[Upload]) -> Sequence[str]:
+    """Give their upload ids."""
+    if isinstance(uploads, Batch):
+        return uploads.upload_ids
+    return [upload.upload_id for upload in uploads]
+
+
 def identities_of(uploads: Sequence[Upload]) -> list[Identity]:
     """Give what tells each apart from every other upload of its container."""
     if isinstance(uploads, Batch):

@@ -2,7 +2,7 @@
 
 Pages whose keys lie apart have no upload in common. Listings are sorted, most
 of them, so of most pages no more has to be compared than where they begin and
-end. What was seen is kept as it came, in stretches; only those that overlap
+end. What was seen is kept in stretches, as few long texts; only those that overlap
 with a later page are looked through, and from then on kept as sets.
 """
 
@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import lt
+from typing import TypeAlias
 
-from janitor.batch import Identity, identities_of, keys_of, those
+from janitor.batch import Identity, identities_of, ids_of, keys_of, those
 from janitor.model import Upload
 
 # Pages with fewer uploads than this are put together, up to so many: otherwise there
@@ -22,14 +23,28 @@ from janitor.model import Upload
 SMALL, TOGETHER = 250, 1000
 
 
+# A thousand short texts need three times as much memory as one that is as long as all of them.
+_BETWEEN = "\0"
+Joined: TypeAlias = str | list[str]
+
+
+def _join(texts: Sequence[str]) -> Joined:
+    joined = _BETWEEN.join(texts)
+    return joined if joined.count(_BETWEEN) == len(texts) - 1 else list(texts)
+
+
+def _split(texts: Joined) -> list[str]:
+    return texts.split(_BETWEEN) if isinstance(texts, str) else texts
+
+
 @dataclass(slots=True)
 class Stretch:
-    """Pages with the least and the greatest of their keys."""
+    """Pages, as their keys and upload ids, with the least and the greatest of the keys."""
 
     low: str
     high: str
     size: int = 0
-    pages: list[Sequence[Upload]] = field(default_factory=list)
+    pages: list[tuple[Joined, Joined]] = field(default_factory=list)
 
     def overlaps(self, low: str, high: str) -> bool:
         """Whether a key of it may lie between two keys, both included."""
@@ -41,7 +56,10 @@ class Stretch:
 
     def names(self) -> set[Identity]:
         """Give the identities of all of its uploads."""
-        return set().union(*map(identities_of, self.pages))
+        found: set[Identity] = set()
+        for keys, upload_ids in self.pages:
+            found.update(zip(_split(keys), _split(upload_ids), strict=True))
+        return found
 
 
 class Unseen:
@@ -73,7 +91,7 @@ class Unseen:
             page = set(names)
             if len(page) < len(names) or not all(map(page.isdisjoint, self._known)):
                 return self._one_by_one(uploads, names)
-        self._keep(uploads, low, high)
+        self._keep(keys, ids_of(uploads), low, high)
         return uploads
 
     def _one_by_one(self, uploads: Sequence[Upload], names: Sequence[Identity]) -> Sequence[Upload]:
@@ -106,15 +124,15 @@ class Unseen:
             self._known[-1] |= names
         self._forget()
 
-    def _keep(self, uploads: Sequence[Upload], low: str, high: str) -> None:
+    def _keep(self, keys: Sequence[str], upload_ids: Sequence[str], low: str, high: str) -> None:
         last = self._stretches[-1] if self._stretches else None
-        if last is None or len(uploads) >= SMALL or last.size + len(uploads) > TOGETHER:
+        if last is None or len(keys) >= SMALL or last.size + len(keys) > TOGETHER:
             last = Stretch(low, high)
             self._stretches.append(last)
         last.reach(low, high)
-        last.pages.append(uploads)
-        last.size += len(uploads)
-        self._size += len(uploads)
+        last.pages.append((_join(keys), _join(upload_ids)))
+        last.size += len(keys)
+        self._size += len(keys)
         self._forget()
 
     def _forget(self) -> None:

@@ -13,7 +13,7 @@ from janitor.engine.unseen import SMALL, TOGETHER, Unseen
 from janitor.model import Upload
 
 Names = list[tuple[str, str]]
-NAMES = st.tuples(st.text("ab", min_size=1, max_size=3), st.sampled_from("12"))
+NAMES = st.tuples(st.text("ab\0", min_size=1, max_size=3), st.sampled_from(["1", "2", "\0"]))
 PAGES = st.lists(
     st.one_of(st.lists(NAMES, max_size=9), st.lists(NAMES, max_size=9, unique=True).map(sorted)),
     max_size=12,
