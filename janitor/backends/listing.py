@@ -59,7 +59,10 @@ class Lister:
         try:
             while True:
                 # Where many containers are listed at once, workers have enough to do, and to hold.
-                while (self.team.idle or not under_way) and (share := assembly.share()):
+                while (idle := self.team.idle) or not under_way:
+                    share = assembly.share(idle=idle)
+                    if share is None:
+                        break
                     piece = ListPiece(self.survey.where.container, share=share)
                     under_way.append((piece, self._send(piece)))
                 if not under_way:

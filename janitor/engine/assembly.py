@@ -39,12 +39,17 @@ class Assembly:
         self._seams = Seams()
         self._pages = 0
 
-    def share(self) -> Share | None:
-        """Give the next share; None where nothing is left that is not under way."""
+    def share(self, *, idle: bool = True) -> Share | None:
+        """Give the next share; None where nothing is left that is not under way.
+
+        Where no worker is `idle` it is a large one, and what is left needs no cuts.
+        """
         if not self._open:
             return None
         count = -(-len(self._open) // self._shares)
         stretches = tuple(self._open.popleft() for _ in range(count))
+        if not idle:
+            return Share(stretches, MOST)
         pages = min(MOST, max(FEWEST, self._pages // self._shares))
         return Share(stretches, pages, max(1, 2 * self._shares - len(self._open)))
 

@@ -184,6 +184,11 @@ def test_shares_grow_with_the_listing() -> None:
     assert {assembly.MOST} == {share.pages for share in shares}
 
 
+def test_who_has_enough_to_do_cuts_nothing_for_others() -> None:
+    """Where all workers list other containers, a container is one large share after the other."""
+    assert Share((WHOLE,), assembly.MOST, 1) == Assembly(2).share(idle=False)
+
+
 def test_what_was_listed_twice_or_by_nobody_is_incomplete() -> None:
     """If the shares did not add up by a mistake of ours, nothing would be believed."""
     twice, nobody, whole = Assembly(1), Assembly(1), Assembly(1)
