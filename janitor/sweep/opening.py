@@ -28,6 +28,10 @@ from janitor.sweep.run import OUTLIVED, Job, Run
 # No lease is so long, and no clock that we trust so wrong: workers of an older run have ended.
 LONG_AGO = timedelta(hours=1)
 
+# So long a target may be asked again who we are there, in seconds: all others wait for it, because
+# what the ledger is told of a run comes before everything else.
+OPENING = 120.0
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -78,7 +82,7 @@ class Opener:
         return Opened(job, trouble, connection, identity)
 
     def _identity(self, where: ContainerRef, connection: Connection) -> Identity:
-        deadline = target_deadline(self.run, self.deadline)
+        deadline = Deadline(min(OPENING, target_deadline(self.run, self.deadline).left()))
         return self.run.caller.call(where, "identify", connection.identify, deadline)
 
     def begin(self, targets: Iterable[Opened], started: datetime) -> None:

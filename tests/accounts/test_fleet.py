@@ -287,3 +287,14 @@ def test_the_account_of_a_role_is_made_sure_of(
 
     assert {0: (outcome, int(fine))} == outcomes(done)
     assert fine == bool(asked(sandbox, f"{way.provider}.list_uploads"))
+
+
+def test_to_open_an_account_has_its_time(
+    sandbox: Sandbox, way: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All others wait for it: when the time is over nobody is asked again who we are."""
+    monkeypatch.setattr("janitor.sweep.opening.OPENING", 0.0)
+    done = swept(sandbox, fleet(sandbox, way, 2))
+
+    assert dict.fromkeys(range(2), (TargetOutcome.INCOMPLETE, 0)) == outcomes(done)
+    assert [] == list(sandbox.journal)
