@@ -12,15 +12,17 @@ from janitor.backends.pieces import Fetched, FetchPiece, Listing, ListPiece, Rep
 from janitor.backends.repeating import Lost, again
 from janitor.backends.spool import Spool
 from janitor.engine.assembly import Assembly
-from janitor.engine.calls import Deadline
+from janitor.engine.calls import PASSED, Deadline
 from janitor.engine.listers import Ask
 from janitor.engine.looks import DISTRUSTED
 from janitor.engine.splitting import Turn
 from janitor.engine.survey import Survey
-from janitor.errors import Incomplete, JanitorError
+from janitor.errors import DeadlineExceeded, Incomplete, JanitorError
 from janitor.model import Reason, TargetOutcome
 
 UNSORTED = "unsorted"
+# Until so many seconds after the deadline what a listing had found before it is fetched.
+LONGEST = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,7 @@ class Lister:
                 assembly.take(found.account)
         finally:
             for _, sent in under_way:
-                with suppress(JanitorError):  # nobody wants to know any more
-                    sent.reply()
+                self._abandon(sent)
         while (check := assembly.check()) is not None:
             alone = check.key if check.marker is None else None
             turn = Turn(check.marker, key=alone, check=check)
@@ -110,11 +111,27 @@ class Lister:
                 position = self._fetch(listed, position)
         except JanitorError:
             self.spool.cut(size)  # it is listed again, or was never counted
+            self._forget(listed)
             raise
         return found
 
+    def _abandon(self, listed: Sent) -> None:
+        """Wait for what nobody wants to know any more, and let its worker forget it."""
+        with suppress(JanitorError):
+            found = listed.reply().result
+            if isinstance(found, Listing) and found.size:
+                self._forget(listed)
+
+    def _forget(self, listed: Sent) -> None:
+        """Free the worker's disk of it, if the worker is still there."""
+        piece = FetchPiece(listed.order.number, None)
+        with suppress(JanitorError):
+            self.team.send(listed.order.target, piece, self.deadline, after=listed).reply()
+
     def _fetch(self, listed: Sent, position: int) -> int | None:
         """Fetch some of it; give the position of the next."""
+        if self.deadline.left() < -LONGEST:
+            raise DeadlineExceeded(PASSED, code="deadline")
         piece = FetchPiece(listed.order.number, position)
         for _ in range(TRIES):
             sent = self.team.send(listed.order.target, piece, self.deadline, after=listed)

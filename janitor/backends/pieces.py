@@ -63,10 +63,11 @@ class FetchPiece:
     """Give what the listing of this number found, from a position on: 0, and then as told.
 
     Only the worker that listed has it, and it forgets what it gave to its end.
+    None: nobody wants it any more.
     """
 
     number: str
-    position: int = 0
+    position: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)

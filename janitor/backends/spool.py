@@ -133,10 +133,12 @@ class Shelf:
             message = "what was listed is not kept any more"
             raise Forgotten(message)
         spool, requests = kept
-        chunks, following = spool.some(piece.position)
-        if following is not None:
-            return Fetched(chunks, following), Requests()
+        chunks: tuple[bytes, ...] = ()
+        if piece.position is not None:
+            chunks, following = spool.some(piece.position)
+            if following is not None:
+                return Fetched(chunks, following), Requests()
         with self._lock:
             self._spools.pop(piece.number, None)
         spool.close()
-        return Fetched(chunks, None), requests
+        return Fetched(chunks, None), Requests() if piece.position is None else requests

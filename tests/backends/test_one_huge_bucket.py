@@ -15,6 +15,7 @@ from support.inside import Exchange, SweeperInside
 from support.workers import Heard
 
 from janitor import settings
+from janitor.backends import listing
 from janitor.backends.pieces import FetchPiece, ListPiece, Order, Reply
 from janitor.backends.staff import WorkerLost
 from janitor.engine import assembly, listers, looks
@@ -219,6 +220,21 @@ def test_whatever_reply_is_bad_the_listing_is_not_believed(
     assert set(bench.told()) <= set(expected)
     # What was found before counts, once, and as something of which nothing more is known.
     assert len(bench.told()) == len(set(bench.told())) == result.listed == sum(result.kept.values())
+    # And what nobody asked for any more fills no worker's disk.
+    assert set() == bench.exchange.left_behind()
+
+
+def test_what_is_fetched_too_late_is_not_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep ends: some time after its deadline it does without what workers still have."""
+    bench.fill(POPULATIONS["skewed"])
+    monkeypatch.setattr(listing, "LONGEST", -86_400.0)
+    result = bench.sweep()
+
+    assert (TargetOutcome.INCOMPLETE, 0, []) == (result.outcome, result.listed, bench.told())
+    assert "deadline passed" in str(result.error)
+    assert set() == bench.exchange.left_behind()
 
 
 def test_disorder_is_told_and_avoided_the_next_time(bench: Bench) -> None:

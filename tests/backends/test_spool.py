@@ -65,6 +65,18 @@ def test_what_is_put_in_comes_out() -> None:
             shelf.fetch(FetchPiece("listing"))
 
 
+def test_what_nobody_wants_any_more_is_forgotten() -> None:
+    """And nothing of it is to be heard: whoever wanted it lists again, or nobody does."""
+    with Spool() as spool, Shelf() as shelf:
+        spool.look(packed(1))
+        spool.finish()
+        shelf.put("listing", spool, Requests(("a",), ((0, 1),)))
+
+        assert (Fetched((), None), Requests()) == shelf.fetch(FetchPiece("listing", None))
+        with pytest.raises(Forgotten):
+            shelf.fetch(FetchPiece("listing", None))
+
+
 @pytest.mark.parametrize("length", [1, 50, 1024])
 def test_no_answer_is_larger_than_was_said(length: int) -> None:
     """However long the keys are: that times the listings under way is what a sweep holds."""

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field, replace
 
 from janitor.backends import tasks
 from janitor.backends.away import Away
-from janitor.backends.pieces import Greeting, Order, Reply, Terms
+from janitor.backends.pieces import (
+    Fetched,
+    FetchPiece,
+    Greeting,
+    Listing,
+    ListPiece,
+    Order,
+    Reply,
+    Terms,
+)
 from janitor.backends.staff import Hand, WorkerLost
 from janitor.wiring import Sweeper
 
@@ -25,6 +34,21 @@ class Exchange:
     fate: Callable[[Order, Reply], None] = lambda *_: None
     replies: list[tuple[Order, Reply, int]] = field(default_factory=list)
     done_by: list[tuple[str, type[object]]] = field(default_factory=list)
+
+    def left_behind(self) -> set[str]:
+        """Name the listings whose workers still keep what they found."""
+        kept = {
+            order.number
+            for order, reply, _ in self.of(ListPiece)
+            if isinstance(reply.result, Listing) and reply.result.size
+        }
+        return kept - {
+            order.piece.number
+            for order, reply, _ in self.of(FetchPiece)
+            if isinstance(order.piece, FetchPiece)
+            and isinstance(reply.result, Fetched)
+            and reply.result.next is None
+        }
 
     def of(self, kind: type[object]) -> list[tuple[Order, Reply, int]]:
         """Give what was asked for by pieces of one kind: order, reply and its size in bytes."""
