@@ -7,6 +7,7 @@
   + ProviderError        a provider call failed; carries the provider's own code
     - Transient          worth another try
       . Throttled        the same, and the provider asked for fewer requests
+      . Unsent           nothing was sent yet, and it is too late to do it without another look
     - Denied             credentials or permissions; never retried
     - ClockSkewed        our clock and the provider's differ too much
     - WrongIdentity      another account's container answered; never retried
@@ -75,6 +76,10 @@ class Transient(ProviderError):  # noqa: N818  # reads better where it is caught
 
 class Throttled(Transient):
     """The provider asked for fewer requests."""
+
+
+class Unsent(Transient):
+    """Nothing was sent, because to get ready took so long that all should be looked at again."""
 
 
 class Denied(ProviderError):  # noqa: N818

@@ -20,6 +20,7 @@ from janitor.errors import (
     ProviderError,
     Transient,
     Unexpected,
+    Unsent,
     UploadGone,
 )
 from janitor.grace import Mark, alive, changed_since, settle
@@ -122,7 +123,7 @@ class Executor:
             gone = UploadResult(look.decision, Outcome.ALREADY_GONE)
             return freed(look.decision) if lost else gone
         except (Interrupted, ProviderError) as error:
-            if lost or isinstance(error, Transient | Incomplete | Unexpected):
+            if lost or _may_have_been_heard(error):
                 return self._after_lost_reply(look, error)
             stopped = isinstance(error, Interrupted | DeadlineExceeded)
             outcome = Outcome.WITHHELD if stopped else Outcome.FAILED
@@ -169,13 +170,17 @@ class Executor:
             look.sent = True
             self.aborter.abort(look.decision.upload)
 
+        def note(error: Transient | Incomplete) -> None:
+            if _may_have_been_heard(error):
+                lost.append(error)
+
         self.caller.call(
             look.decision.upload.where,
             "abort",
             send,
             self.deadline,
             before=look_again,
-            on_retry=lost.append,
+            on_retry=note,
         )
 
     def _after_lost_reply(self, look: _Look, error: Exception) -> UploadResult:
@@ -238,6 +243,12 @@ class Executor:
             finish=True,
             before=permit,
         )
+
+
+def _may_have_been_heard(error: Exception) -> bool:
+    """Whether the request may have got through although it failed."""
+    known = isinstance(error, Transient | Incomplete | Unexpected)
+    return known and not isinstance(error, Unsent)
 
 
 def _kept_after_all(

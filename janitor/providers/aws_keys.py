@@ -22,7 +22,7 @@ import botocore.exceptions
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
 from janitor import fibers
-from janitor.errors import Denied
+from janitor.errors import Denied, Unsent
 from janitor.model import parse_time
 from janitor.providers.aws import errors_of_sts
 from janitor.providers.base import require
@@ -36,20 +36,30 @@ QUARTER: Final = 4
 TENTH: Final = 10
 # After a renewal that failed it is tried again so much later (seconds), if the old ones are good.
 PAUSE: Final = 30.0
+# What is done on the strength of a look, or of a lease, does not wait longer for them (seconds).
+PROMPT: Final = 1.0
 _ASSUMED: Final = re.compile(r"arn:[^:]+:sts::([0-9]{12}):assumed-role/.+")
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _log = logging.getLogger(__name__)
 
 
 class _Inquiry:
-    """One question that is on its way, and those who wait for what comes of it."""
+    """One question that is on its way, and those who wait for what comes of it.
 
-    def __init__(self) -> None:
+    `patience` is for how many seconds the old credentials will do meanwhile.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._old_end_at = time.monotonic() + patience
         self._lock = threading.Lock()
         self._waiting: list[fibers.Latch] = []
         self._is_over = False
         self._keys: ReadOnlyCredentials | None = None
         self._error: BaseException | None = None
+
+    def old_will_do(self) -> bool:
+        """Whether the old ones can be used still."""
+        return time.monotonic() < self._old_end_at
 
     def end(self, keys: ReadOnlyCredentials | None, error: BaseException | None) -> None:
         """Tell all who wait."""
@@ -90,11 +100,11 @@ class Asked(ABC):
 
     @abstractmethod
     def is_due(self) -> bool:
-        """Whether those that there are should be renewed."""
+        """Whether those that there are should be renewed; not asked while `ask` is at it."""
 
     @abstractmethod
-    def is_good(self) -> bool:
-        """Whether those that there are can be used nevertheless."""
+    def good_for(self) -> float:
+        """For how many seconds at least they can be used nevertheless; not asked then either."""
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Give credentials that do not change any more; raises what asking for them raises."""
@@ -102,20 +112,21 @@ class Asked(ABC):
             keys, inquiry = self._keys, self._inquiry
             if keys is not None and self._will_do(inquiry):
                 return keys
-            mine = _Inquiry() if inquiry is None else None
-            if mine is not None:
-                self._inquiry = inquiry = mine
-        assert inquiry is not None  # noqa: S101  # for mypy: it is ours, or somebody's
+            mine = None
+            if inquiry is None:
+                mine = inquiry = self._inquiry = _Inquiry(0.0 if keys is None else self.good_for())
         if mine is not None:
             self._end(mine, keys)
         return inquiry.answer()
 
     def _will_do(self, inquiry: _Inquiry | None) -> bool:
         """Whether the old ones will do for now; the lock is held."""
+        if inquiry is not None:
+            # All else may be said of the new ones already, which are not here yet.
+            return inquiry.old_will_do()
         if not self.is_due():
             return True
-        patient = inquiry is not None or time.monotonic() < self._rests_until
-        return patient and self.is_good()
+        return time.monotonic() < self._rests_until and self.good_for() > 0
 
     def _end(self, inquiry: _Inquiry, old: ReadOnlyCredentials | None) -> None:
         """Ask, and tell all who wait what came of it."""
@@ -130,7 +141,7 @@ class Asked(ABC):
                 self._rests_until = time.monotonic() + PAUSE
             if failure is None:
                 self._keys = keys
-            elif old is not None and isinstance(failure, Exception) and self.is_good():
+            elif old is not None and isinstance(failure, Exception) and inquiry.old_will_do():
                 _log.warning("credentials could not be renewed, and are used on: %s", failure)
                 failure = None
         inquiry.end(keys, failure)
@@ -166,9 +177,9 @@ class Chain(Asked):
         """Whether botocore says so."""
         return self._needs_renewal()
 
-    def is_good(self) -> bool:
-        """Whether botocore would use them."""
-        return not self._needs_renewal(self._MANDATORY)
+    def good_for(self) -> float:
+        """So long at least, if botocore would use them."""
+        return 0.0 if self._needs_renewal(self._MANDATORY) else self._MANDATORY
 
     def _needs_renewal(self, *within: int) -> bool:
         # Those of files and of the environment never do.
@@ -215,9 +226,22 @@ class Role(Asked):
         """Whether they end soon."""
         return datetime.now(UTC) >= self._due_at
 
-    def is_good(self) -> bool:
-        """Whether they do not end before a request with them arrives."""
-        return datetime.now(UTC) < self._ends_at
+    def good_for(self) -> float:
+        """Until they would end before a request with them arrives."""
+        return max(0.0, (self._ends_at - datetime.now(UTC)).total_seconds())
+
+
+def require_at_hand(keys: Any) -> None:
+    """Raise Unsent where somebody had to be asked for credentials first, and took his time.
+
+    They are at hand then, for whoever still wants to use them.
+    """
+    begun = time.monotonic()
+    keys.get_frozen_credentials()
+    took = time.monotonic() - begun
+    if took > PROMPT:
+        message = f"nothing was sent: new credentials were {took:.0f} s on their way"
+        raise Unsent(message, code="stale_look")
 
 
 def _account_in(user: Mapping[str, Any]) -> str | None:

@@ -153,7 +153,8 @@ class Aborter(Protocol):
         """Abort exactly this upload.
 
         Returning promises that the provider said 204. Raise UploadGone when
-        there is no such upload, Refused when a guard of ours said no.
+        there is no such upload, Refused when a guard of ours said no, and Unsent
+        when to get ready took so long that the upload should be looked at again.
         """
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from janitor.errors import Unexpected, WrongIdentity
 from janitor.model import ContainerRef, Part, Upload
 from janitor.providers import aws
 from janitor.providers.aws_clients import AwsCommon
+from janitor.providers.aws_keys import require_at_hand
 from janitor.providers.aws_sdk import NOBODY, As, Channel, Wanted
 from janitor.providers.aws_wire import wire_beside
 from janitor.providers.base import (
@@ -116,7 +117,8 @@ class _Session:
         self.access = _access(options, execution)
         transport = None if options.transport == "sdk" else _WireChannel
         wanted = Wanted("glacier", self.access, allow, transport=transport)
-        self.client: Any = self.common.client(wanted, self.common.keys(self.access))
+        self.keys = self.common.keys(self.access)
+        self.client: Any = self.common.client(wanted, self.keys)
 
     def close(self) -> None:
         """Close the client, unless others use it as well."""
@@ -244,8 +246,9 @@ class GlacierAborter:
         self._client = self._session.client
 
     def abort(self, upload: Upload) -> None:
-        """Abort one upload; raise UploadGone where there is none."""
+        """Abort one upload; raise UploadGone where there is none, Unsent if it got late for it."""
         with aws.ErrorsOf("abort_multipart_upload", _UPLOAD):
+            require_at_hand(self._session.keys)
             reply = self._client.abort_multipart_upload(
                 accountId=self._options.account_id,
                 vaultName=upload.where.container,

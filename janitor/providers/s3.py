@@ -19,6 +19,7 @@ from janitor.errors import Unexpected, WrongIdentity
 from janitor.model import ContainerRef, Part, Upload, parse_time, parse_times
 from janitor.providers import aws, s3_transport
 from janitor.providers.aws_clients import AwsCommon, Client
+from janitor.providers.aws_keys import require_at_hand
 from janitor.providers.aws_sdk import Wanted
 from janitor.providers.base import (
     ContainersPage,
@@ -91,19 +92,18 @@ class _Clients:
             raise TypeError(msg)
         self.options = target.options
         self.transport = s3_transport.chosen(target.options, target.containers)
-        self._is_alone = any(map(s3_transport.is_directory_bucket, target.containers))
         self._execution = execution
         self._allow = allow
         shared = Common() if common is None else common
         self._own = shared if common is None else None
         self.common = shared.of(AwsCommon)
-        self._keys = self.common.keys(self.access(target.options.region))
-        self._clients: dict[str | None, Any] = {}
+        self.keys = self.common.keys(self.access(target.options.region))
+        self._clients: dict[tuple[str | None, bool], Client] = {}
         self._regions: dict[str, str] = {}
 
     def of(self, bucket: str | None) -> Any:
         """Give the client for a bucket, or (None) for the account."""
-        return self._in(self._region_of(bucket or ""))
+        return self._in(self._region_of(bucket or ""), bucket or "")
 
     def learn_region(self, bucket: str, region: str) -> None:
         """Remember where a bucket is."""
@@ -113,22 +113,24 @@ class _Clients:
         """Make a call; once more where the reply says that the bucket is in another region."""
         region = self._region_of(bucket)
         try:
-            return call(self._in(region))
+            return call(self._in(region, bucket))
         except ClientError as error:
             told = _region_told(error)
             if told in {None, region}:
                 raise
         self._regions[bucket] = str(told)
-        return call(self._in(told))
+        return call(self._in(told, bucket))
 
     def _region_of(self, bucket: str) -> str | None:
         return self._regions.get(bucket, self.options.region)
 
-    def _in(self, region: str | None) -> Any:
-        client = self._clients.get(region)
+    def _in(self, region: str | None, bucket: str) -> Any:
+        # Boto3 keeps its sessions by the name of the bucket, whoever they are for.
+        alone = s3_transport.is_directory_bucket(bucket)
+        client = self._clients.get((region, alone))
         if client is None:
             # Threads that come at once make the same.
-            client = self._clients[region] = self._connect(region)
+            client = self._clients[region, alone] = self._connect(region, alone=alone)
         return client
 
     def close(self) -> None:
@@ -136,7 +138,7 @@ class _Clients:
         if self._own is not None:
             self._own.close()
 
-    def _connect(self, region: str | None) -> Client:
+    def _connect(self, region: str | None, *, alone: bool) -> Client:
         options, is_sdk = self.options, self.transport == s3_transport.SDK
         return self.common.client(
             Wanted(
@@ -148,9 +150,9 @@ class _Clients:
                     "s3": {"addressing_style": options.addressing},
                 },
                 None if is_sdk else s3_transport.WireChannel,
-                options.identity if self._is_alone else None,
+                options.identity if alone else None,
             ),
-            self._keys,
+            self.keys,
         )
 
     def access(self, region: str | None) -> aws.Access:
@@ -384,11 +386,12 @@ class S3Aborter:
         self._clients = _Clients(target, execution, _only_abort, common)
 
     def abort(self, upload: Upload) -> None:
-        """Abort one upload; raise UploadGone where there is none."""
+        """Abort one upload; raise UploadGone where there is none, Unsent if it got late for it."""
         named = {"Key": upload.key, "UploadId": upload.upload_id}
         bucket = upload.where.container
         arguments = self._clients.arguments(bucket) | named
         with aws.ErrorsOf("abort_multipart_upload", _CODES):
+            require_at_hand(self._clients.keys)
             reply = self._clients.in_its_region(
                 bucket, lambda client: client.abort_multipart_upload(**arguments)
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -52,9 +53,9 @@ class Scripted(Asked):
         """Say what the test says."""
         return self.due
 
-    def is_good(self) -> bool:
+    def good_for(self) -> float:
         """Say what the test says."""
-        return self.good
+        return PATIENCE if self.good else 0.0
 
 
 @pytest.fixture
@@ -183,9 +184,43 @@ def test_credentials_of_a_role_are_renewed_before_they_end() -> None:
     role._due_at = datetime.now(UTC)  # noqa: SLF001  # no test waits so long
     role._rests_until = 0.0  # noqa: SLF001  # the same
 
-    assert role.is_good()
+    assert role.good_for() > 0
     assert "key-2" == role.get_frozen_credentials().access_key
     assert not role.is_due()
+
+
+class Seen(Role):
+    """A role that lets a test in between what STS said and what is made of it."""
+
+    between: Callable[[], None] = staticmethod(lambda: None)
+
+    def ask(self) -> ReadOnlyCredentials:
+        """Assume the role."""
+        found = super().ask()
+        self.between()
+        return found
+
+
+def test_credentials_that_have_ended_are_not_used_while_new_ones_arrive(begin: Begin) -> None:
+    """Whoever comes when STS has answered, and nobody was told yet, waits for that moment."""
+    role = Seen(ROLE, Sts())
+    role.get_frozen_credentials()
+    role._due_at = role._ends_at = datetime.now(UTC)  # noqa: SLF001  # no test waits so long
+    others: list[Future[Any]] = []
+
+    def come() -> None:
+        others.append(begin(role.get_frozen_credentials))
+        inquiry = role._inquiry  # noqa: SLF001  # nothing else tells who waits
+        assert inquiry is not None
+        until = time.monotonic() + PATIENCE
+        while not (others[0].done() or inquiry._waiting):  # noqa: SLF001  # the same
+            assert time.monotonic() < until
+            time.sleep(0.001)
+
+    role.between = come
+    first = begin(role.get_frozen_credentials).result(PATIENCE)
+
+    assert ("key-2", "key-2") == (first.access_key, others[0].result(PATIENCE).access_key)
 
 
 def test_short_lived_credentials_are_not_asked_for_again_and_again() -> None:

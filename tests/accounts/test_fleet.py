@@ -14,7 +14,8 @@ from urllib.parse import parse_qs
 import boto3
 import pytest
 import time_machine
-from support.harness import BY_AGE, EVERY_WAY, Harness, sweeper
+from support.harness import EVERY_WAY, Harness, sweeper
+from support.roles import WAYS, fleet, role
 
 from janitor import providers
 from janitor.errors import Denied
@@ -26,19 +27,9 @@ from janitor.sandbox import Fault, FaultKind, Sandbox
 from janitor.sandbox.identity import ACCOUNT_ID
 from janitor.sandbox.journal import Entry
 from janitor.sandbox.wire import Call
-from janitor.targets import (
-    AssumeRole,
-    AwsIdentity,
-    Credentials,
-    Execution,
-    GlacierOptions,
-    S3Options,
-    Secret,
-    Target,
-)
+from janitor.targets import Execution, GlacierOptions, S3Options, Target
 
 PATIENCE = 60
-WAYS = ("glacier", "glacier-sdk", "s3", "s3-sdk")
 COUNT = 12
 BROKEN = 5
 # Long enough for a busy machine, and for three tries that hang.
@@ -49,40 +40,6 @@ EXECUTION = Execution(concurrency=16, read_timeout=timedelta(seconds=4))
 def way(request: pytest.FixtureRequest) -> Harness:
     """Take all services that know roles, and both ways to send requests to them."""
     return EVERY_WAY[request.param]
-
-
-def role(number: int) -> str:
-    """Name a role: the sandbox has one account, so that it is the roles that are many."""
-    return f"arn:aws:iam::{ACCOUNT_ID}:role/janitor-{number}"
-
-
-def target(sandbox: Sandbox, way: Harness, number: int) -> Target:
-    """Point a target at the container of one account, as a fleet's entry does."""
-    options = way.options(sandbox)
-    assert isinstance(options, GlacierOptions | S3Options)
-    keys = Credentials(sandbox.access_key_id, Secret(sandbox.secret_access_key))
-    identity = AwsIdentity(
-        credentials=keys,
-        assume_role=AssumeRole(role(number), sts_endpoint_url=sandbox.sts_url),
-        caller_account=ACCOUNT_ID,
-        sts_endpoint_url=sandbox.sts_url,
-    )
-    return Target(
-        name=f"fleet-{number}",
-        provider=way.provider,  # type: ignore[arg-type]  # a test names only what exists
-        containers=(f"container-{number}",),
-        options=replace(options, identity=identity),
-        policy=BY_AGE,
-    )
-
-
-def fleet(sandbox: Sandbox, way: Harness, count: int = COUNT) -> Sequence[Target]:
-    """Give accounts with one container and one stale upload each."""
-    for number in range(count):
-        sandbox.add_role(role(number))
-        way.add_container(sandbox, f"container-{number}")
-        way.add(sandbox, f"container-{number}")
-    return [target(sandbox, way, number) for number in range(count)]
 
 
 def swept(sandbox: Sandbox, targets: Sequence[Target], **more: Any) -> SweepFinished:
@@ -117,7 +74,7 @@ def expected(broken: TargetOutcome) -> dict[int, tuple[TargetOutcome, int]]:
 
 def test_each_account_is_asked_for_its_role_once(sandbox: Sandbox, way: Harness) -> None:
     """To read, to abort, and to tell whose credentials they are."""
-    targets = fleet(sandbox, way)
+    targets = fleet(sandbox, way, COUNT)
     done = swept(sandbox, targets)
     aborted_by = {e.container: e.access_key_id for e in asked(sandbox, f"{way.provider}.abort")}
     listed_by = {
@@ -144,7 +101,7 @@ def test_accounts_share_their_clients(
         return real(self, service, **more)
 
     monkeypatch.setattr(boto3.Session, "client", client)
-    swept(sandbox, fleet(sandbox, way))
+    swept(sandbox, fleet(sandbox, way, COUNT))
 
     assert {way.provider: 2, "sts": 1} == made
 
@@ -162,7 +119,7 @@ def test_few_clients_are_kept(
 
     monkeypatch.setattr(AwsCommon, "__init__", few)
     sandbox.options.check_region = False
-    found = enumerate(fleet(sandbox, way))
+    found = enumerate(fleet(sandbox, way, COUNT))
     targets = [_in_region(each, f"xx-made-{number}") for number, each in found]
     done = swept(sandbox, targets)
 
@@ -178,7 +135,7 @@ def _in_region(target: Target, region: str) -> Target:
 
 def test_a_role_that_may_not_be_assumed(sandbox: Sandbox, way: Harness) -> None:
     """Its account is forbidden, and asked once; all others are as if it were not there."""
-    targets = fleet(sandbox, way)
+    targets = fleet(sandbox, way, COUNT)
     sandbox.world.keys._roles.pop(role(BROKEN))  # noqa: SLF001  # as somebody deletes it
     done = swept(sandbox, targets)
 
@@ -188,7 +145,7 @@ def test_a_role_that_may_not_be_assumed(sandbox: Sandbox, way: Harness) -> None:
 
 def test_a_role_that_hangs(sandbox: Sandbox, way: Harness) -> None:
     """STS never answers for one account: its time passes, and the others do not mind."""
-    targets = fleet(sandbox, way)
+    targets = fleet(sandbox, way, COUNT)
     over = threading.Event()
 
     def hang(call: Call) -> None:
@@ -214,7 +171,7 @@ SICK = (
 @pytest.mark.parametrize("fault", SICK, ids=lambda fault: f"{fault.operation}-{fault.kind}")
 def test_an_sts_that_is_sick_now_and_then(sandbox: Sandbox, way: Harness, fault: Fault) -> None:
     """One bad answer is asked again, and costs nobody his sweep."""
-    targets = fleet(sandbox, way)
+    targets = fleet(sandbox, way, COUNT)
     sandbox.faults.add(fault)
     done = swept(sandbox, targets)
 
