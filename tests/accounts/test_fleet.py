@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
-import boto3
 import pytest
 import time_machine
+from botocore.session import Session
 from support.harness import EVERY_WAY, Harness, sweeper
 from support.roles import WAYS, fleet, role
 
@@ -94,13 +94,13 @@ def test_accounts_share_their_clients(
 ) -> None:
     """One to read, one to abort, and one for STS, whether there are ten accounts or a thousand."""
     made: Counter[str] = Counter()
-    real = boto3.Session.client
+    real = Session.create_client
 
-    def client(self: boto3.Session, service: str, **more: Any) -> Any:
+    def client(self: Session, service: str, **more: Any) -> Any:
         made[service] += 1
         return real(self, service, **more)
 
-    monkeypatch.setattr(boto3.Session, "client", client)
+    monkeypatch.setattr(Session, "create_client", client)
     swept(sandbox, fleet(sandbox, way, COUNT))
 
     assert {way.provider: 2, "sts": 1} == made
