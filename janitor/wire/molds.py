@@ -24,6 +24,9 @@ LONGEST: Final = 4096
 MOST: Final = 6
 _LEAF: Final = re.compile(r"<([A-Za-z][A-Za-z0-9]*)>([^<]*)</\1>")
 _TEXT: Final = r"([^<\]\x00-\x1f\ufffe\uffff]*)"
+# Whoever says another encoding means other bytes by other characters.
+_ENCODING: Final = re.compile(r"""<\?xml[^>]*\sencoding\s*=\s*["']([^"'>]*)""")
+_OURS: Final = frozenset({"utf-8", "us-ascii"})
 _REFERENCE: Final = re.compile(r"&(?:(quot|amp|lt|gt|apos);)?")
 _MEANING: Final = {"quot": '"', "amp": "&", "lt": "<", "gt": ">", "apos": "'"}
 # Stands for the text of the leaf with that number more; no document has so many.
@@ -69,7 +72,7 @@ class Molds:
         """Take a mold, and keep it if the document that it is taken from fits."""
         leaves = list(_LEAF.finditer(text))
         # Comments and the like hide texts; and nothing may be mistaken for one of our numbers.
-        if not leaves or "<!" in text or _PREFIX in text:
+        if not leaves or "<!" in text or _PREFIX in text or not _is_ours(text):
             return
         pattern, numbered, end = "", "", 0
         for number, leaf in enumerate(leaves, _FIRST):
@@ -111,6 +114,12 @@ class Molds:
             return found
 
         return fill
+
+
+def _is_ours(text: str) -> bool:
+    """Whether a document is written as it was decoded, as far as it says."""
+    declared = _ENCODING.search(text)
+    return declared is None or declared[1].lower() in _OURS
 
 
 def _number(value: object) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from xml.sax.saxutils import escape
 
+import pytest
 from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,6 +132,37 @@ def test_a_document_that_fits_is_not_parsed() -> None:
 
     assert 2 == few
     assert few + 10 == len(parsed)
+
+
+@pytest.mark.parametrize(
+    ("declaration", "learned"),
+    [
+        ("", True),
+        ('<?xml version="1.0"?>', True),
+        ("<?xml version='1.0' encoding='utf-8' standalone='yes'?>", True),
+        ('\ufeff<?xml version="1.0" encoding="UTF-8"?>', True),
+        ('<?xml version="1.0" encoding="ISO-8859-1"?>', False),
+        ("<?xml version='1.0'\nencoding = 'windows-1252'?>", False),
+        ('\ufeff<?xml version="1.0" encoding="UTF-16"?>', False),
+        ('<?xml version="1.0" encoding=""?>', False),
+    ],
+)
+def test_another_encoding_is_left_to_the_parser(declaration: str, learned: bool) -> None:  # noqa: FBT001  # a table
+    """What its bytes mean is not for a mold to say."""
+    parsed = []
+
+    def read(body: bytes) -> dict[str, Any]:
+        parsed.append(body)
+        # Stands for one that takes whatever is declared.
+        return parse(page("key", "id", [], whole=True).encode() if b"777" not in body else body)
+
+    molds = Molds(read, s3_xml.kind_in_parts)
+    body = page("key", "id", [], whole=True).replace(HEAD, declaration).encode()
+    for _ in range(5):
+        molds.read(body)
+
+    # Learning asks the parser once more.
+    assert (2 if learned else 5) == len(parsed)
 
 
 def test_there_are_never_many_molds() -> None:
