@@ -93,11 +93,16 @@ class _Lines:
     def take(self, origin: str) -> Line:
         """Give a line, if possible one that is connected."""
         with self._lock:
+            fits = origin in self._idle
             line = self._idle_one(origin)
-        if line is not None and line.hub is not fibers.here():
+        if line is None:
+            return Line(self._way)
+        if line.hub is not fibers.here():
             line.close()  # its hub has ended, and nobody would wake us
-            line = None
-        return Line(self._way) if line is None else line
+            return Line(self._way)
+        if not fits:
+            line.turn_away()
+        return line
 
     def _idle_one(self, origin: str) -> Line | None:
         if origin in self._idle:
@@ -117,6 +122,9 @@ class _Lines:
 
     def give(self, origin: str, line: Line) -> None:
         """Take a line back, to be used again."""
+        if line.may_look_up:
+            line.abandon()
+            return
         with self._lock:
             if not self._closed:
                 self._idle.setdefault(origin, []).append(line)

@@ -66,6 +66,8 @@ class Line:
         self._body: list[bytes] = []
         self._begun = 0
         self._turn = ("", "", False)
+        # Whether the last request failed when a name may still have been looked up.
+        self.may_look_up = False
         self._transfer: Transfer | None = None
         self._curl = pycurl.Curl()
         self._prepare()
@@ -83,6 +85,9 @@ class Line:
         self._curl.setopt(pycurl.HTTPHEADER, list(headers))
         try:
             return self._perform(url, proxy)
+        except BaseException:
+            self.may_look_up = self._curl.getinfo(pycurl.NAMELOOKUP_TIME) == 0
+            raise
         finally:
             self._head.clear()
             self._body.clear()
@@ -92,6 +97,24 @@ class Line:
     def hub(self) -> fibers.Hub | None:
         """Whose fibers may use it; None where threads may."""
         return None if self._transfer is None else self._transfer.hub
+
+    def turn_away(self) -> None:
+        """Prepare for requests to another server."""
+        if self._transfer is not None:
+            self._transfer.leave()
+
+    def abandon(self) -> None:
+        """Close it elsewhere, and wait for nothing; it must not be used any more.
+
+        The library waits for the look-up of a name, which may take as long as others like.
+        """
+        if self._transfer is not None:
+            self._transfer.forget_all()
+        try:
+            # Not waited for at the end of the process either.
+            threading.Thread(target=self.close, name="closing", daemon=True).start()
+        except RuntimeError:  # the system has no thread for it
+            self.close()
 
     def close(self) -> None:
         """Close the connection; calling twice is fine."""
@@ -114,7 +137,7 @@ class Line:
         The library looks only once a second, and would send into the void.
         """
         if self._transfer is not None:
-            return self._transfer.is_stale
+            return self._transfer.is_stale()
         socket = self._curl.getinfo(pycurl.ACTIVESOCKET)
         return socket >= 0 and bool(events_of(socket))
 

@@ -25,7 +25,7 @@ class Transfer:
     """Does in a fiber what `perform` of a handle does, and raises what that would raise.
 
     It has the handle for itself, and with it one connection. A server that
-    closes the connection while it is idle is noticed: `is_stale`.
+    closes the connection while it is idle is noticed: `is_stale()`.
     """
 
     def __init__(self, curl: Any, hub: fibers.Hub) -> None:
@@ -42,13 +42,23 @@ class Transfer:
         self._latest: int | None = None
         curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
 
-    @property
     def is_stale(self) -> bool:
         """Whether the idle connection was closed, as far as the hub or the system knows by now."""
+        # A number that is nobody's any more tells nothing: there is no connection then.
         if self._was_closed or self._latest is None:
             return self._was_closed
-        # A number that is nobody's any more tells nothing: there is no connection then.
-        return bool(events_of(self._latest) & select.POLLIN)
+        if events_of(self._latest) & select.POLLIN:
+            self.leave()
+        return self._was_closed
+
+    def leave(self) -> None:
+        """Let the next request make a connection of its own.
+
+        Nobody watches this one any more: while the next one is under way, all that happens here
+        would be told again and again, and nobody would take it.
+        """
+        self.forget_all()
+        self._was_closed = True
 
     def perform(self) -> None:
         """Send the request, and wait for the reply; raises pycurl.error."""
@@ -63,13 +73,19 @@ class Transfer:
             self._failure = None
             self._multi.remove_handle(self._curl)
         for _, code, message in failed:
+            # The library may still have a connection that was left, and nobody watches that.
+            self._was_closed = True
             raise pycurl.error(code, message)
 
     def close(self) -> None:
         """Close the connection; calling twice is fine."""
+        self.forget_all()
+        self._multi.close()
+
+    def forget_all(self) -> None:
+        """Let the hub watch nothing of it any more."""
         while self._watched:
             self.hub.forget(*self._watched.popitem())
-        self._multi.close()
 
     def _wait(self, parking: fibers.Parking) -> None:
         if self._was_closed or not self._watched:
