@@ -18,8 +18,8 @@ from janitor.errors import JanitorError
 # What a spool holds in memory, and about what travels at once, in bytes.
 IN_MEMORY = 1 << 18
 AT_ONCE = 1 << 17
-# A chunk is closed when it has so many uploads, or so many characters of keys: few, because
-# what is kept here may come from very many containers at the same time.
+# A chunk is closed when it has so many uploads, or so many characters of keys, ids and the
+# like: few, because what is kept here may come from very many containers at the same time.
 CHUNK, CHARACTERS = 500, 1 << 15
 # What all of Python's versions that may meet here can read.
 _MARSHAL = 4
@@ -64,7 +64,8 @@ class Spool:
         self._count(upload)
 
     def _count(self, upload: Packed) -> None:
-        self._characters += len(upload[0] or "")
+        key, upload_id, _, *more = upload
+        self._characters += len(key or "") + len(upload_id) + sum(map(len, filter(None, more)))
         if len(self._told) + len(self._looks) >= CHUNK or self._characters >= CHARACTERS:
             self.finish()
 

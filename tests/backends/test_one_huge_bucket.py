@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,7 +15,7 @@ import pytest
 from distributed import LocalCluster
 from support.harness import HARNESSES, days, hours
 from support.inside import Exchange, SweeperInside
-from support.workers import Heard
+from support.workers import Heard, children
 
 from janitor import settings
 from janitor.backends import listing
@@ -24,6 +27,7 @@ from janitor.engine.listers import Worth
 from janitor.model import ContainerResult, TargetOutcome
 from janitor.observe.events import UploadFinished
 from janitor.sandbox import Fault, FaultKind, Sandbox
+from janitor.sandbox.wire import Call
 from janitor.wiring import Sweeper
 
 S3 = HARNESSES["s3"]
@@ -266,5 +270,24 @@ def test_workers_that_are_processes(bench: Bench, backend: str) -> None:
             said = f'backend: dask, dask: {{scheduler: "{cluster.scheduler_address}"}}'
         result = bench.sweep_by(Sweeper, 4, backend=said)
 
+    assert (TargetOutcome.COMPLETE, len(expected)) == (result.outcome, result.listed)
+    assert expected == bench.told()
+
+
+@pytest.mark.parametrize("nth", [2, 20])
+def test_a_process_is_killed_while_it_lists(bench: Bench, nth: int) -> None:
+    """Its shares are listed again by another one: everything is found, and counts once."""
+    expected = bench.fill(POPULATIONS["skewed"])
+    count, killed = itertools.count(1), []
+
+    def kill(_: Call) -> None:
+        if next(count) == nth:
+            killed.append(min(children()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    bench.sandbox.on(LIST, kill)
+    result = bench.sweep_by(Sweeper, 4, backend="backend: processes, workers: 2")
+
+    assert 1 == len(killed)
     assert (TargetOutcome.COMPLETE, len(expected)) == (result.outcome, result.listed)
     assert expected == bench.told()

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,10 @@ def children(parent: int | None = None) -> set[int]:
     """Give the process ids of a process's own workers, of this one's by default."""
     found: set[int] = set()
     for task in Path(f"/proc/{parent or 'self'}/task").iterdir():
-        for pid in map(int, (task / "children").read_text("ascii").split()):
-            if MADE_BY_PYTHON in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.add(pid)
+        with suppress(FileNotFoundError, ProcessLookupError):  # threads and processes end
+            for pid in map(int, (task / "children").read_text("ascii").split()):
+                if MADE_BY_PYTHON in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.add(pid)
     return found
 
 
