@@ -15,6 +15,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ import botocore.exceptions
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
 from janitor import fibers
-from janitor.errors import Denied, Unsent
+from janitor.errors import Denied, Transient, Unsent
 from janitor.model import parse_time
 from janitor.providers.aws import errors_of_sts
 from janitor.providers.base import require
@@ -36,6 +37,8 @@ QUARTER: Final = 4
 TENTH: Final = 10
 # After a renewal that failed it is tried again so much later (seconds), if the old ones are good.
 PAUSE: Final = 30.0
+# A program of the operator's, or a service of the machine's, is waited for so long (seconds).
+PATIENCE: Final = 120.0
 # What is done on the strength of a look, or of a lease, does not wait longer for them (seconds).
 PROMPT: Final = 1.0
 _ASSUMED: Final = re.compile(r"arn:[^:]+:sts::([0-9]{12}):assumed-role/.+")
@@ -154,7 +157,8 @@ class Asked(ABC):
 class Chain(Asked):
     """Those that the SDK finds: in its files, in the environment, or at the machine's own service.
 
-    `find` gives botocore's own credentials, or None where nobody has any.
+    `find` gives botocore's own credentials, or None where nobody has any. It may
+    start programs, to whose time nobody else sets an end.
     """
 
     # Botocore's own measure for those that cannot be used much longer (seconds).
@@ -164,9 +168,26 @@ class Chain(Asked):
         super().__init__()
         self._find = find
         self._found: Any = None
+        # What is on its way, whether somebody waits for it or not.
+        self._errand: Future[ReadOnlyCredentials] | None = None
+        self._old_end_at = 0.0
 
     def ask(self) -> ReadOnlyCredentials:
-        """Find them, or have them renewed; NoCredentialsError where there are none."""
+        """Find them, or have them renewed; NoCredentialsError where there are none.
+
+        Raises Transient where that takes too long. It goes on nevertheless, and
+        whoever asks again waits for the same.
+        """
+        if self._errand is None:
+            self._old_end_at = time.monotonic() + self.good_for()
+            self._errand = _beside(self._look)
+        if wait([self._errand], PATIENCE).not_done:
+            message = f"the credentials were not there within {PATIENCE:.0f} s"
+            raise Transient(message, code="no_credentials")
+        done, self._errand = self._errand, None
+        return done.result()
+
+    def _look(self) -> ReadOnlyCredentials:
         if self._found is None:
             self._found = self._find()
         if self._found is None:
@@ -174,11 +195,13 @@ class Chain(Asked):
         return self._found.get_frozen_credentials()
 
     def is_due(self) -> bool:
-        """Whether botocore says so."""
-        return self._needs_renewal()
+        """Whether botocore says so, or is at it."""
+        return self._errand is not None or self._needs_renewal()
 
     def good_for(self) -> float:
         """So long at least, if botocore would use them."""
+        if self._errand is not None:
+            return max(0.0, self._old_end_at - time.monotonic())
         return 0.0 if self._needs_renewal(self._MANDATORY) else self._MANDATORY
 
     def _needs_renewal(self, *within: int) -> bool:
@@ -229,6 +252,23 @@ class Role(Asked):
     def good_for(self) -> float:
         """Until they would end before a request with them arrives."""
         return max(0.0, (self._ends_at - datetime.now(UTC)).total_seconds())
+
+
+def _beside(function: Callable[[], ReadOnlyCredentials]) -> Future[ReadOnlyCredentials]:
+    """Run a function in a thread that nobody has to wait for, not even the end of the process."""
+    told: Future[ReadOnlyCredentials] = Future()
+
+    def run() -> None:
+        try:
+            told.set_result(function())
+        except BaseException as error:  # noqa: BLE001  # raised by whoever waits for it
+            told.set_exception(error)
+
+    try:
+        threading.Thread(target=run, name="credentials", daemon=True).start()
+    except RuntimeError:  # the system has no thread for it
+        run()
+    return told
 
 
 def require_at_hand(keys: Any) -> None:
