@@ -6,6 +6,7 @@ import os
 import secrets
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -168,7 +169,7 @@ class Floor:
         self._lock = threading.Lock()
         self._shops: dict[str, Shop] = {}
         self._stopped: set[str] = set()
-        self._begun: dict[str, float] = {}
+        self._begun: OrderedDict[str, float] = OrderedDict()
 
     def shop(self, terms: Terms) -> Shop:
         """Give what there is for a run, and forget those that are long over."""
@@ -229,8 +230,9 @@ class Floor:
             if now - shop.used > FORGOTTEN + shop.execution.run_timeout.total_seconds():
                 del self._shops[run_id]
                 threading.Thread(target=shop.close, daemon=True).start()
-        # Nothing so old could be admitted again.
-        self._begun = {k: at for k, at in self._begun.items() if now - at < FORGOTTEN}
+        # Nothing so old could be admitted again. The oldest are the first: there may be many.
+        while self._begun and now - next(iter(self._begun.values())) >= FORGOTTEN:
+            self._begun.popitem(last=False)
 
 
 FLOOR = Floor()

@@ -27,7 +27,7 @@ from janitor.backends.pieces import (
     slots_of,
     veiled,
 )
-from janitor.backends.shop import FLOOR, Shop
+from janitor.backends.shop import FLOOR, FORGOTTEN, Floor, Shop
 from janitor.backends.troubles import error_of, trouble_of
 from janitor.engine.calls import Patience
 from janitor.engine.seams import Unsorted
@@ -261,3 +261,15 @@ def test_errors_come_back_as_what_they_were(error: errors.JanitorError) -> None:
     if isinstance(error, ProviderError):
         assert isinstance(back, ProviderError)
         assert (error.code, error.status) == (back.code, back.status)
+
+
+def test_what_began_long_ago_is_forgotten(terms: Terms) -> None:
+    """A worker lives for months; and who may have begun just now is remembered."""
+    floor = Floor()
+    long_ago = time.monotonic() - FORGOTTEN
+    begun = floor._begun  # noqa: SLF001  # nobody else can tell
+    begun.update(a=long_ago - 1, b=long_ago, c=time.monotonic())
+    floor.shop(terms)
+    floor.close(terms.run_id)
+
+    assert ["c"] == list(begun)
