@@ -94,7 +94,7 @@ class AwsCommon:
         if said is not None:
             found = self._one(said, lambda: static(said))
         else:
-            found = self._one(chain, lambda: Chain(functools.partial(find_keys, *chain)))
+            found = self._one(chain, lambda: _chain(*chain))
         role = identity.assume_role
         if role is None:
             return found
@@ -165,6 +165,11 @@ def _channel(wanted: Wanted) -> Channel:
     if wanted.transport is None:
         return _Sdk(client)
     return wanted.transport(client, ca_bundle, wanted.access, wanted.allow)
+
+
+def _chain(profile: str | None, region: str | None) -> Chain:
+    find = functools.partial(find_keys, profile, region)
+    return Chain(find) if profile is None else Chain(find, f"profile {profile}")
 
 
 def _only_post(method: str, _url: str) -> bool:

@@ -91,7 +91,8 @@ class Asked(ABC):
     # By which botocore counts how its users come by theirs; nobody else reads it.
     method = "upload-janitor"
 
-    def __init__(self) -> None:
+    def __init__(self, whose: str) -> None:
+        self._whose = whose
         self._lock = threading.Lock()
         self._keys: ReadOnlyCredentials | None = None
         self._inquiry: _Inquiry | None = None
@@ -145,7 +146,8 @@ class Asked(ABC):
             if failure is None:
                 self._keys = keys
             elif old is not None and isinstance(failure, Exception) and inquiry.old_will_do():
-                _log.warning("credentials could not be renewed, and are used on: %s", failure)
+                message = "credentials of %s could not be renewed, and are used on: %s"
+                _log.warning(message, self._whose, failure)
                 failure = None
         inquiry.end(keys, failure)
 
@@ -164,8 +166,8 @@ class Chain(Asked):
     # Botocore's own measure for those that cannot be used much longer (seconds).
     _MANDATORY: Final = 600
 
-    def __init__(self, find: Callable[[], Any]) -> None:
-        super().__init__()
+    def __init__(self, find: Callable[[], Any], whose: str = "the SDK's chain") -> None:
+        super().__init__(whose)
         self._find = find
         self._found: Any = None
         # What is on its way, whether somebody waits for it or not.
@@ -217,7 +219,7 @@ class Role(Asked):
     """
 
     def __init__(self, role: AssumeRole, sts: Callable[..., Mapping[str, Any]]) -> None:
-        super().__init__()
+        super().__init__(role.role_arn)
         self._sts = sts
         self._arguments = {"RoleArn": role.role_arn, "RoleSessionName": role.session_name}
         if role.external_id is not None:

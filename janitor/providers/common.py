@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Protocol, Self, TypeVar, cast
 
@@ -37,8 +38,10 @@ class Common:
         with self._lock:
             made = list(self._made.values())
             self._made.clear()
-        for each in made:
-            each.close()
+        # One that cannot be closed keeps no other one open.
+        with ExitStack() as stack:
+            for each in made:
+                stack.callback(each.close)
 
     def __enter__(self) -> Self:
         return self

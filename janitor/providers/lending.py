@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import ExitStack
 from typing import Generic, TypeVar
 
 from janitor.providers.common import Closing
@@ -102,5 +103,7 @@ class Lending(Generic[T]):
 
     @staticmethod
     def _close(things: list[T]) -> None:
-        for thing in things:
-            thing.close()
+        # One that cannot be closed keeps no other one open.
+        with ExitStack() as stack:
+            for thing in things:
+                stack.callback(thing.close)

@@ -32,7 +32,7 @@ class Scripted(Asked):
     """Credentials that end when a test says so, from somebody who answers when it says so."""
 
     def __init__(self, *answers: object) -> None:
-        super().__init__()
+        super().__init__("somebody")
         self.answers = list(answers)
         self.due = self.good = True
         self.asked = 0

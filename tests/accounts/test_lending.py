@@ -169,3 +169,24 @@ def test_a_run_has_one_of_each_kind() -> None:
     assert first is same
     assert (0, 1) == (before, first.closed)
     assert common.of(Thing) is not first
+
+
+class Stubborn(Thing):
+    """Something that cannot be closed."""
+
+    def close(self) -> None:
+        """Fail."""
+        msg = "no"
+        raise OSError(msg)
+
+
+def test_one_that_cannot_be_closed_keeps_no_other_open() -> None:
+    """All are closed, and then it is said."""
+    lending: Lending[Thing] = Lending(4)
+    things = [used(lending, lending.place(kind, kind)) for kind in (Stubborn, Thing)]
+    with pytest.raises(OSError, match="no"), Common() as common:
+        others = [common.of(kind) for kind in (Stubborn, Thing)]
+    with pytest.raises(OSError, match="no"):
+        lending.close()
+
+    assert (1, 1) == (things[1].closed, others[1].closed)
