@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
@@ -19,13 +20,15 @@ from support.workers import Heard, children
 
 from janitor import settings
 from janitor.backends import listing
+from janitor.backends import spool as spools
 from janitor.backends.pieces import FetchPiece, ListPiece, Order, Reply
 from janitor.backends.staff import WorkerLost
 from janitor.engine import assembly, listers, looks
 from janitor.engine.calls import Patience
+from janitor.engine.chunks import Chunks, disk
 from janitor.engine.listers import Worth
 from janitor.model import ContainerResult, TargetOutcome
-from janitor.observe.events import UploadFinished
+from janitor.observe.events import ContainerCrashed, UploadFinished
 from janitor.sandbox import Fault, FaultKind, Sandbox
 from janitor.sandbox.wire import Call
 from janitor.wiring import Sweeper
@@ -253,6 +256,33 @@ def test_disorder_is_told_and_avoided_the_next_time(bench: Bench) -> None:
     assert TargetOutcome.INCOMPLETE is first.outcome
     assert str(first.error).endswith("say listing: sequential")
     assert (TargetOutcome.COMPLETE, expected, 1) == (second.outcome, bench.told(), bench.shares)
+
+
+@pytest.mark.parametrize("nth", [1, 4, 40, 150])
+def test_a_disk_that_is_full_ends_the_listing_with_a_word(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    """Be it a worker's or the sweep's: nothing is done, nothing crashes, and the remedy is told."""
+    bench.fill(POPULATIONS["skewed"])
+    monkeypatch.setattr(spools, "CHUNK", 2)
+    count = itertools.count(1)
+    add = Chunks.add
+
+    def sometimes(self: Chunks, chunk: bytes) -> None:
+        with disk():
+            if next(count) == nth:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        add(self, chunk)
+
+    monkeypatch.setattr(Chunks, "add", sometimes)
+    result = bench.sweep()
+
+    assert next(count) > nth
+    assert (TargetOutcome.INCOMPLETE, 0) == (result.outcome, result.stale)
+    assert "No space left on device: make room there" in str(result.error)
+    assert [] == bench.heard.of(ContainerCrashed)
+    assert len(bench.told()) == len(set(bench.told())) == result.listed == sum(result.kept.values())
+    assert set() == bench.exchange.left_behind()
 
 
 @pytest.mark.parametrize("backend", ["processes", "dask"])
