@@ -161,9 +161,12 @@ class DaskStaff:
         # What was gone and is there again is another process at the same address.
         self._hands = [hand for hand in self._hands if hand.name in there]
         fresh = sorted(there - {hand.name for hand in self._hands})[:count]
-        hired = [DaskHand(cluster, address) for address in fresh]
+        hired = [self._hand(cluster, address) for address in fresh]
         self._hands += hired
         return hired
+
+    def _hand(self, cluster: Cluster, address: str) -> DaskHand:
+        return DaskHand(cluster, address)
 
     def _connected(self) -> Cluster:
         if self._cluster is None:

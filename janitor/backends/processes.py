@@ -32,13 +32,15 @@ T = TypeVar("T")
 
 
 class Worker(Executor):
-    """A process that runs functions, each in a thread of its own."""
+    """A process that runs functions, each in a thread of its own; `MAIN` is its main program."""
+
+    MAIN = "janitor.backends.child"
 
     def __init__(self, number: int) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  # ourselves
-                [sys.executable, "-m", "janitor.backends.child", str(theirs.fileno())],
+                [sys.executable, "-m", self.MAIN, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 # What goes to standard output is the report, and nothing else.
                 stdout=STANDARD_ERROR,

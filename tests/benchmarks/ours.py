@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from benchmarks import cluster
 from benchmarks.measure import run
 from benchmarks.peers import Program, Task, environment
 from benchmarks.stub import Stub
@@ -34,7 +36,8 @@ class Variant:
 
     `accounts` takes each container for one of an account of its own, whose role
     is assumed; without `enforce` it looks, judges and marks, but aborts nothing.
-    `vouched` tells it that the store's listings are as AWS's are.
+    `vouched` tells it that the store's listings are as AWS's are. `workers` is how many of the
+    backend's there are; those of a Dask cluster are there before, and not measured with it.
     """
 
     verb: str = "sweep"
@@ -43,6 +46,7 @@ class Variant:
     enforce: bool = True
     backend: str = "threads"
     vouched: bool = True
+    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,17 @@ VARIANTS = {
     "janitor, processes": Variant(backend="processes"),
     "janitor, judging": Variant("sweep", enforce=False),
     "janitor, accounts": Variant(accounts=True),
+    "1 process": Variant(backend="processes", workers=1),
+    "2 processes": Variant(backend="processes", workers=2),
+    "4 processes": Variant(backend="processes", workers=4),
+    "1 Dask worker": Variant(backend="dask", workers=1),
+    "2 Dask workers": Variant(backend="dask", workers=2),
+    "4 Dask workers": Variant(backend="dask", workers=4),
 }
 
 
 class Janitor:
-    """One variant of the janitor for one task: `warm` it once, `prepare` it before each run."""
+    """One variant of the janitor for one task: `warm` it once; each run is in `prepared`."""
 
     def __init__(self, variant: Variant, task: Task, version: Version) -> None:
         self._variant = variant
@@ -78,7 +88,7 @@ class Janitor:
         self._ledger = task.folder / "ledger"
         self._kept = task.folder / "ledger-of-yesterday"
         self._config = task.folder / "janitor.yaml"
-        self._config.write_text(json.dumps(self._settings()), encoding="utf-8")
+        self._configure({})
         # Other processes would live today.
         self._config_of_yesterday = task.folder / "yesterday.yaml"
         alone = self._settings() | {"execution": {}}
@@ -106,11 +116,26 @@ class Janitor:
             raise RuntimeError(msg)
         self._ledger.rename(self._kept)
 
-    def prepare(self) -> None:
-        """Put the ledger back to how the day before left it."""
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Put the ledger back to how the day before left it; have the cluster, if it needs one."""
         if self._variant.ledger:
             shutil.rmtree(self._ledger, ignore_errors=True)
             shutil.copytree(self._kept, self._ledger)
+        if self._variant.backend != "dask":
+            yield
+            return
+        folder = self._task.folder
+        environ = environment(self._environ, folder)
+        with cluster.running(self._variant.workers or 1, environ, folder) as scheduler:
+            self._configure({"dask": {"scheduler": scheduler}})
+            yield
+
+    def _configure(self, more: Mapping[str, object]) -> None:
+        settings = self._settings()
+        execution = {"backend": self._variant.backend, "workers": self._variant.workers, **more}
+        told = {"execution": execution} | settings
+        self._config.write_text(json.dumps(told), encoding="utf-8")
 
     def _arguments(self, verb: str) -> list[str]:
         return [verb, "-c", str(self._config), "-o", "json"]
@@ -127,7 +152,6 @@ class Janitor:
                 "grace": "24h" if with_ledger else 0,
             },
             "limits": UNLIMITED,
-            "execution": {"backend": self._variant.backend},
             "targets": self._targets(),
             **self._version.settings,
         }

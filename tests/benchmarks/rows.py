@@ -8,6 +8,12 @@ from benchmarks.stub import SPREADS, World
 
 POOL = f"SDK, {THREADS} threads"
 OURS = ("janitor scan", "janitor")
+# The first is what the others are compared with; two processors are no more than two.
+SCALE = (
+    "janitor",
+    *("1 process", "2 processes", "4 processes"),
+    *("1 Dask worker", "2 Dask workers", "4 Dask workers"),
+)
 CLEAN = ("janitor, age only", "janitor", "janitor, processes")
 
 
@@ -133,4 +139,7 @@ ROWS = (
         _young(20_000, 1, 20),
         ("SDK loop", *OURS),
     ),
+    # Workers list whole containers, and abort in pieces of any.
+    Row("scale-list-1m-100-buckets", "s3", "list", _young(1_000_000, 100), SCALE),
+    Row("scale-clean-20k", "s3", "clean", _stale(20_000), SCALE),
 )

@@ -6,6 +6,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -133,15 +134,13 @@ class _Runner:
         slow = bool(client.samples) and client.samples[-1].cost.wall > LONG
         if client.absent is not None or slow:
             return
-        program = self._program
-        if self._janitor is not None:
-            self._janitor.prepare()
-            program = self._janitor.program
-        assert program is not None  # for mypy: who has neither is absent
-        stub.serve(task.world)
-        environ = environment(program.environ, task.folder)
-        cost = run(program.command, environ, task.folder, LONGEST_RUN)
-        counters = stub.count()
+        with nullcontext() if self._janitor is None else self._janitor.prepared():
+            program = self._program if self._janitor is None else self._janitor.program
+            assert program is not None  # for mypy: who has neither is absent
+            stub.serve(task.world)
+            environ = environment(program.environ, task.folder)
+            cost = run(program.command, environ, task.folder, LONGEST_RUN)
+            counters = stub.count()
         client.samples.append(Sample(cost, counters, _trouble(task, cost, counters)))
 
 

@@ -24,6 +24,7 @@ from support.harness import (
     hours,
     sweeper,
 )
+from support.workforce import stop
 
 from janitor import providers
 from janitor.engine.act import ABORT_ROUNDS, LONGEST_SINCE_LOOK
@@ -551,7 +552,7 @@ def test_a_stop_ends_between_two_requests(sandbox: Sandbox, harness: Harness, ea
     one = sweeper(
         sandbox, harness.target(sandbox), ear=ear, settings={"execution": Execution(concurrency=1)}
     )
-    sandbox.on(f"{harness.provider}.abort", lambda _call: one.stop.set())
+    sandbox.on(f"{harness.provider}.abort", lambda _call: stop(one))
     done = one.sweep()
     (result,) = done.results
 
@@ -568,7 +569,7 @@ def test_a_stop_while_a_reply_is_lost_still_tells_the_truth(
     name = harness.add(sandbox, "container", parts=[days(8)])
     one = sweeper(sandbox, harness.target(sandbox), ear=ear)
     operation = f"{harness.provider}.abort"
-    sandbox.on(operation, lambda _call: one.stop.set())
+    sandbox.on(operation, lambda _call: stop(one))
     sandbox.faults.add(Fault(operation=operation, kind=FaultKind.DROP_AFTER))
     one.sweep()
 
@@ -585,7 +586,7 @@ def test_a_stop_does_not_wait_for_a_store_that_throttles(
     one = sweeper(sandbox, harness.target(sandbox), ear=ear)
 
     def stop_and_throttle(_call: object) -> None:
-        one.stop.set()
+        stop(one)
         operation, wait = f"{harness.provider}.list_parts", {"Retry-After": "60"}
         sandbox.faults.add(Fault(operation=operation, status=503, headers=wait, times=None))
 

@@ -22,6 +22,7 @@ from support.harness import (
     hours,
     sweeper,
 )
+from support.workforce import stop
 
 from janitor.ledger import open_ledger
 from janitor.matching import Match, Pattern
@@ -526,7 +527,7 @@ def test_a_stop_after_the_last_look_concludes_the_intent(
     sandbox.clock.move(hours(25))
     ear = Ear()
     one = sweeper(sandbox, target, ear=ear, settings={"ledger": ledger})
-    at_the_last_look(harness, sandbox, one.stop.set)
+    at_the_last_look(harness, sandbox, lambda: stop(one))
     done = one.sweep()
     with open_ledger(ledger, read_only=True) as opened:
         records = [record.outcome for record in opened.uploads_of_run(done.run_id)]

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.backends import Backend, backend
 from support.child_handle import nursery
 from support.child_scene import Scene, scene
 from support.postgres import CannotInstall, Server, running, skip_loudly
@@ -29,6 +30,13 @@ def postgres() -> Iterator[Server]:
             yield server
     except CannotInstall as reason:
         skip_loudly(reason)
+
+
+@pytest.fixture(scope="session")
+def worked_by(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Have a backend, for all tests that it is for."""
+    with backend(request.param) as made:
+        yield made
 
 
 @pytest.fixture

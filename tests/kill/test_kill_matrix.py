@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import pytest
+from support.backends import Backend
 from support.child_handle import Child
 from support.child_scene import HANDLED, PROVIDERS, SENT, Scene, holding
 
+BY_THREADS = Backend()
 KILL, TERM = signal.SIGKILL, signal.SIGTERM
 TERMINATED = 143
 # Which of several, so that something was done before and something is left to do.
@@ -28,6 +30,13 @@ MARKERS = {
 }
 # Where it matters what sends the requests.
 BY_SDK = ["intent", "send", SENT, HANDLED, "reply"]
+
+# What a sweep comes by whose requests others make. The other test files are about what the sweep
+# alone does, whoever works for it: its limits, its clock, its signals and its ledger's disk.
+BY_WORKERS = [marker for marker in MARKERS if marker not in {"send", "reply"}]
+# What workers hear of; after all results of a piece there is nothing left to withhold.
+TERMINATED_BY_WORKERS = ["intent", SENT, HANDLED]
+WORKERS = pytest.mark.parametrize("worked_by", ["processes", "dask"], indirect=True)
 
 MakeScene = Callable[..., Scene]
 
@@ -105,7 +114,21 @@ def test_killed_while_an_sdk_asks(marked: MakeScene, marker: str, provider: str)
     dies_and_recovers(scene, provider, marker)
 
 
-def dies_and_recovers(scene: Scene, provider: str, marker: str) -> None:
+@WORKERS
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("marker", BY_WORKERS)
+def test_killed_while_workers_ask(
+    marked: MakeScene, marker: str, provider: str, worked_by: Backend
+) -> None:
+    """The same where workers send all requests, and may go on for a while."""
+    scene = marked(provider)
+    worked_by.configure(scene)
+    dies_and_recovers(scene, provider, marker, worked_by)
+
+
+def dies_and_recovers(
+    scene: Scene, provider: str, marker: str, worked_by: Backend = BY_THREADS
+) -> None:
     """Kill a child at a marker, and let the next run finish what is left."""
     with child_at(scene, provider, marker, MARKERS[marker]) as (child, held):
         held.wait_until_held()
@@ -115,6 +138,7 @@ def dies_and_recovers(scene: Scene, provider: str, marker: str) -> None:
         if held_abort:
             held.let_go()
             scene.journal.wait_for(f"{provider}.abort", MARKERS[SENT])
+    worked_by.wait_until_idle()
     scene.assert_nothing_is_lost()
     assert_budget_covers(scene)
     finished = scene.sweep()
@@ -135,10 +159,31 @@ def test_terminated_at_any_point(marked: MakeScene, marker: str, provider: str) 
     if marker in {SENT, HANDLED}:
         # The store holds one request, and another thread would go on and finish everything.
         scene.configure(execution="{concurrency: 1}")
+    ends_and_recovers(scene, provider, marker)
+
+
+@WORKERS
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("marker", TERMINATED_BY_WORKERS)
+def test_terminated_while_workers_ask(
+    marked: MakeScene, marker: str, provider: str, worked_by: Backend
+) -> None:
+    """The same where workers send all requests, and have to be told."""
+    scene = marked(provider)
+    worked_by.configure(scene)
+    ends_and_recovers(scene, provider, marker, worked_by)
+
+
+def ends_and_recovers(
+    scene: Scene, provider: str, marker: str, worked_by: Backend = BY_THREADS
+) -> None:
+    """Ask a child at a marker to stop, and let the next run finish what is left."""
     with child_at(scene, provider, marker, MARKERS[marker]) as (child, held):
         held.wait_until_held()
         child.send(TERM)
         child.wait_until_stopping()
+        if worked_by.by_workers:
+            child.wait_until_workers_know()
         held.let_go()
         ended = child.end()
         report = report_of(child)

@@ -103,6 +103,11 @@ class Child:
         """Wait until it has taken a signal for a wish to stop."""
         self._wait_for("stopping")
 
+    def wait_until_workers_know(self) -> None:
+        """Wait until its only worker has heard that nothing more is to be begun."""
+        if ("told",) not in self.heard:
+            self._wait_for("told")
+
     def passed(self, marker: str) -> list[str]:
         """Give the uploads that came by a marker so far."""
         while self._pipe.poll(0) and self.hear() is not None:

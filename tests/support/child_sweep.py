@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -20,6 +20,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from janitor import cli
+from janitor.backends import tasks
+from janitor.backends.away import Away
+from janitor.backends.processes import Worker
+from janitor.backends.staff import Hand, Staff
 from janitor.commands import sweep as command
 from janitor.engine.calls import Patience
 from janitor.engine.memory import RunLedger
@@ -144,6 +148,12 @@ class MarkedSweeper(Sweeper):
             return super()._ledger()
         return open_ledger(str(self.settings.ledger), patience=self.orders.patience)
 
+    def _away(self) -> Away | None:
+        away = super()._away()
+        if away is None:
+            return None
+        return replace(away, staff=cast("Staff", MarkedStaff(away.staff, self.markers)))
+
     def _job(self, target: Target, common: Common) -> Job:
         job = super()._job(target, common)
         if job.aborter is None:
@@ -185,6 +195,43 @@ class MarkedLedger:
         """Mark that all is done but the last line of the run."""
         self._markers.reach("finish")
         self._ledger.finish(*arguments)
+
+
+class MarkedStaff:
+    """Where workers come from, each of which says when it knows of a stop."""
+
+    def __init__(self, staff: Staff, markers: Markers) -> None:
+        self._staff = staff
+        self._markers = markers
+
+    def __getattr__(self, name: str) -> Any:
+        """Do everything else as it does."""
+        return getattr(self._staff, name)
+
+    def hire(self, count: int) -> Sequence[Hand]:
+        """Give workers."""
+        hired = self._staff.hire(count)
+        return [cast("Hand", MarkedHand(hand, self._markers)) for hand in hired]
+
+
+class MarkedHand:
+    """A worker that says when it knows of a stop."""
+
+    def __init__(self, hand: Hand, markers: Markers) -> None:
+        self._hand = hand
+        self._markers = markers
+
+    def __getattr__(self, name: str) -> Any:
+        """Do everything else as it does."""
+        return getattr(self._hand, name)
+
+    def stop(self, run_id: str) -> None:
+        """Let it begin no more requests, and say that it knows."""
+        if isinstance(self._hand, Worker):
+            self._hand.submit(tasks.stop, run_id).result()
+        else:
+            self._hand.stop(run_id)
+        self._markers.say("told")
 
 
 class MarkedAborter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from janitor.backends import dask, processes
 from janitor.policy import Policy
 from janitor.providers import glacier, qingstor, s3
 from janitor.targets import (
@@ -19,7 +20,7 @@ from janitor.targets import (
 from support import child_sweep
 from support.harness import REGION
 
-__all__ = ["child_sweep", "qingstor"]
+__all__ = ["child_sweep", "dask", "processes", "qingstor"]
 
 _NOWHERE = Reach(endpoint_url="http://127.0.0.1:9")
 _NOBODY = AwsIdentity(credentials=Credentials("nobody", Secret("nothing")))

@@ -26,6 +26,7 @@ from janitor.targets import (
     Target,
 )
 from janitor.wiring import Sweeper
+from support.workforce import WorkedSweeper, employed
 
 ZONE = "pek3a"
 REGION = "us-east-1"
@@ -167,11 +168,14 @@ class Ear:
 
 
 def sweeper(sandbox: Sandbox, *targets: Target, ear: Ear | None = None, **more: Any) -> Sweeper:
-    """Make a sweeper that enforces, on the sandbox's clock, and remembers every upload."""
+    """Make a sweeper that enforces, on the sandbox's clock, and remembers every upload.
+
+    Whoever is at work (`support.workforce`) makes its requests.
+    """
     settings = {"mode": "enforce", "execution": Execution(concurrency=8)}
     settings |= more.pop("settings", {})
-    return Sweeper(
-        Settings(targets=targets, **settings),  # type: ignore[arg-type]  # tests pass what fits
+    return WorkedSweeper(
+        employed(Settings(targets=targets, **settings)),  # type: ignore[arg-type]  # tests pass what fits
         observers=[ear] if ear is not None else [],
         now=more.pop("now", sandbox.clock.now),
         patience=HASTE,

@@ -13,7 +13,7 @@ from janitor.providers.base import Aborter, Connection
 from janitor.providers.common import Common
 from janitor.sweep import Job
 from janitor.targets import Target
-from janitor.wiring import Sweeper
+from support.workforce import WorkedSweeper
 
 
 class Dead(BaseException):
@@ -90,7 +90,7 @@ class Mortal:
 
 
 @dataclass(frozen=True)
-class MortalSweeper(Sweeper):
+class MortalSweeper(WorkedSweeper):
     """A real sweeper whose ledger and providers obey its fate."""
 
     fate: Fate = field(default_factory=Fate)
