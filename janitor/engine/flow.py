@@ -11,7 +11,7 @@ from types import MappingProxyType
 from janitor.engine.caps import Caps
 from janitor.engine.slots import Endpoint, Slots, Ticket
 from janitor.engine.window import Window
-from janitor.errors import ProviderError, Throttled, Transient
+from janitor.errors import ProviderError, Throttled, Transient, Unsent
 from janitor.fibers import Latch
 from janitor.model import ContainerRef
 from janitor.observe.events import Load
@@ -241,4 +241,6 @@ def _is_trouble(error: ProviderError) -> bool:
     """Whether fewer requests might have helped: refused as too many, or not answered."""
     if isinstance(error, Throttled):
         return True
+    if isinstance(error, Unsent):
+        return False
     return isinstance(error, Transient) and (error.status is None or error.status in OVERLOADED)

@@ -22,6 +22,7 @@ from janitor.errors import (
     Throttled,
     Transient,
     Unexpected,
+    Unsent,
     UploadGone,
 )
 from janitor.model import ContainerRef
@@ -315,6 +316,7 @@ def test_a_cap_is_for_each_container() -> None:
         (Transient("too many", status=429), 8),
         (Transient("time-out", code="connection"), 8),
         (Transient("a bug of theirs", status=500), 16),
+        (Unsent("it got late", code="stale_look"), 16),
         (Incomplete("short"), 16),
         (Denied("no", status=403), 16),
     ],
