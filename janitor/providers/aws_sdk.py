@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Final, Protocol
 
 import botocore.session
@@ -142,8 +143,7 @@ def sdk_client(wanted: Wanted) -> tuple[Any, str | None]:
         inner = _session(access.identity.profile)
         # Instead of looking for some: that may take long.
         inner._credentials = _Caller()  # noqa: SLF001  # there is no public way
-        # As boto3 would: what it puts around that takes long to import, and is for others.
-        client = inner.create_client(
+        client = _maker(inner, wanted)(
             wanted.service,
             region_name=access.region,
             endpoint_url=access.reach.endpoint_url,
@@ -153,6 +153,22 @@ def sdk_client(wanted: Wanted) -> tuple[Any, str | None]:
         ca_bundle = inner.get_config_variable("ca_bundle")
     _harden(client, wanted)
     return client, ca_bundle
+
+
+def _maker(inner: Any, wanted: Wanted) -> Callable[..., Any]:
+    """Give what makes the client: boto3, where it is to make requests itself.
+
+    Behind a wire botocore is enough, of which boto3's own clients are, too; what boto3
+    puts around them takes long to import.
+    """
+    if wanted.transport is not None:
+        make: Callable[..., Any] = inner.create_client
+        return make
+    session = import_module("boto3").Session(botocore_session=inner)
+    # Every one adds the same folders to the loader that all share.
+    _LOADER.search_paths[:] = dict.fromkeys(_LOADER.search_paths)
+    found: Callable[..., Any] = session.client
+    return found
 
 
 def _harden(client: Any, wanted: Wanted) -> None:
