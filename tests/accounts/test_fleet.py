@@ -29,6 +29,8 @@ from janitor.sandbox.journal import Entry
 from janitor.sandbox.wire import Call
 from janitor.targets import Execution, GlacierOptions, S3Options, Target
 
+pytest_plugins = ("support.sandbox_fixtures",)
+
 PATIENCE = 60
 COUNT = 12
 BROKEN = 5

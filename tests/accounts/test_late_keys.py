@@ -22,6 +22,8 @@ from janitor.sandbox import Sandbox
 from janitor.sandbox.wire import Call
 from janitor.targets import Execution
 
+pytest_plugins = ("support.sandbox_fixtures",)
+
 # What STS takes is more than may be waited for; no quiet machine is needed for that.
 PROMPT, SLOW = 0.2, 0.4
 

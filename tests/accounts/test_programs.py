@@ -20,6 +20,8 @@ from janitor.providers.aws_clients import AwsCommon
 from janitor.sandbox import Sandbox
 from janitor.targets import AwsIdentity, Execution, GlacierOptions, Reach, S3Options, Target
 
+pytest_plugins = ("support.sandbox_fixtures",)
+
 LONGEST = 60
 PROFILE = "made-by-a-program"
 

@@ -15,6 +15,8 @@ from janitor.providers.common import Common
 from janitor.sandbox import Sandbox
 from janitor.targets import Execution
 
+pytest_plugins = ("support.sandbox_fixtures",)
+
 PLAIN, DIRECTORY = "container-0", "found--use1-az4--x-s3"
 
 
