@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 from benchmarks import growth, paper, plot, table
 from benchmarks.rows import ROWS
@@ -16,6 +17,8 @@ MEASURED = Path(__file__).with_name("measured.json")
 PAGE = ROOT / "docs" / "performance.md"
 README = ROOT / "README.md"
 GRAPH = ROOT / "docs" / "growth.svg"
+# Who does all that a sweep does by default.
+OURS = "janitor"
 SECTIONS = ("machine", "sides", "targets", "growth", "paper")
 
 
@@ -91,14 +94,14 @@ def _other_targets(rows: Sequence[Json]) -> Iterator[str]:
     """Compare memory with rclone's at 200,000 uploads, and say how long the start takes."""
     found = {(row["name"], client["name"]): client for row in rows for client in row["clients"]}
     theirs = found.get(("list-200k-20ms", "rclone"))
-    ours = found.get(("list-1m-0ms", "janitor"))
+    ours = found.get(("list-1m-0ms", OURS))
     if theirs and ours:
         memory = f"{table.middle(ours, 'memory'):.0f} MiB"
         most = f"under rclone's at 200,000: {table.middle(theirs, 'memory'):.0f} MiB"
         yield f"| memory at 1,000,000 uploads | {most} | {memory} |"
-    if ours:
-        start = table.middle(ours, "start")
-        yield f"| process start to first request | under 0.6 s | {start:.2f} s |"
+    starts = [table.middle(client, "start") for (_, name), client in found.items() if name == OURS]
+    if starts:
+        yield f"| process start to first request | under 0.6 s | {median(starts):.2f} s |"
 
 
 def write() -> None:
