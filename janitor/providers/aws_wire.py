@@ -1,20 +1,48 @@
-"""Makes the wire that goes the way that a client of boto3 would go, and trusts what it trusts."""
+"""A wire that goes the way that a client of boto3 would go, and trusts what it trusts."""
 
 from __future__ import annotations
 
 import functools
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 
 from janitor.providers import aws
+from janitor.providers.aws_sdk import NOBODY, As, Channel
 from janitor.wire.http import Wire
 from janitor.wire.line import Way
 
 
-def wire_beside(client: Any, ca_bundle: str | None, access: aws.Access, allow: aws.Allow) -> Wire:
+class WireChannel(Channel):
+    """The wire before a client of boto3; both go the same way and trust the same.
+
+    `finder` finds out where requests go, `stand_in` stands before the client.
+    """
+
+    finder: ClassVar[type[Any]]
+    stand_in: ClassVar[type[Any]]
+
+    def __init__(
+        self, client: Any, ca_bundle: str | None, access: aws.Access, allow: aws.Allow
+    ) -> None:
+        super().__init__()
+        self._client = client
+        self._wire = _wire_beside(client, ca_bundle, access, allow)
+        # Whose keys they are does not matter to where a request goes.
+        self._found = self.finder(As(client, NOBODY))
+
+    def _for(self, keys: Any) -> Any:
+        return self.stand_in(As(self._client, keys), keys, self._wire, self._found)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._wire.close()
+        self._client.close()
+
+
+def _wire_beside(client: Any, ca_bundle: str | None, access: aws.Access, allow: aws.Allow) -> Wire:
     """Make a wire that sends only requests that `allow(method, url)` allows.
 
     `ca_bundle` is whom the profile trusts, where the config names nobody.

@@ -15,8 +15,8 @@ from janitor.model import ContainerRef, Part, Upload
 from janitor.providers import aws
 from janitor.providers.aws_clients import AwsCommon
 from janitor.providers.aws_keys import require_at_hand
-from janitor.providers.aws_sdk import NOBODY, As, Channel, Wanted
-from janitor.providers.aws_wire import wire_beside
+from janitor.providers.aws_sdk import Wanted
+from janitor.providers.aws_wire import WireChannel
 from janitor.providers.base import (
     ContainersPage,
     Identity,
@@ -84,25 +84,11 @@ def _access(options: GlacierOptions, execution: Execution) -> aws.Access:
     return aws.Access(options.identity, options.reach, options.region, execution)
 
 
-class _WireChannel(Channel):
-    """The wire before a client of boto3; both go the same way and trust the same."""
+class _GlacierChannel(WireChannel):
+    """The wire before a client for Glacier."""
 
-    def __init__(
-        self, client: Any, ca_bundle: str | None, access: aws.Access, allow: aws.Allow
-    ) -> None:
-        super().__init__()
-        self._client = client
-        self._wire = wire_beside(client, ca_bundle, access, allow)
-        # Whose keys they are does not matter to where a request goes.
-        self._place = Whereabouts(As(client, NOBODY))
-
-    def _for(self, keys: Any) -> GlacierClient:
-        return GlacierClient(As(self._client, keys), keys, self._wire, self._place)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._wire.close()
-        self._client.close()
+    finder = Whereabouts
+    stand_in = GlacierClient
 
 
 class _Session:
@@ -115,7 +101,7 @@ class _Session:
         self._own = shared if common is None else None
         self.common = shared.of(AwsCommon)
         self.access = _access(options, execution)
-        transport = None if options.transport == "sdk" else _WireChannel
+        transport = None if options.transport == "sdk" else _GlacierChannel
         wanted = Wanted("glacier", self.access, allow, transport=transport)
         self.keys = self.common.keys(self.access)
         self.client: Any = self.common.client(wanted, self.keys)

@@ -149,7 +149,7 @@ class _Clients:
                     "signature_version": options.signature_version,
                     "s3": {"addressing_style": options.addressing},
                 },
-                None if is_sdk else s3_transport.WireChannel,
+                None if is_sdk else s3_transport.S3Channel,
                 options.identity if alone else None,
             ),
             self.keys,

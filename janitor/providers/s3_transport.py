@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
-from janitor.providers import aws
-from janitor.providers.aws_sdk import NOBODY, As, Channel
-from janitor.providers.aws_wire import wire_beside
+from janitor.providers.aws_wire import WireChannel
 from janitor.targets import S3Options
 from janitor.wire.s3_address import Addresses
 from janitor.wire.s3_client import FastClient
@@ -32,22 +30,8 @@ def chosen(options: S3Options, containers: Iterable[str]) -> str:
     return SDK if wanted or any(map(_SPECIAL.fullmatch, containers)) else WIRE
 
 
-class WireChannel(Channel):
-    """The wire before a client of boto3; both go the same way and trust the same."""
+class S3Channel(WireChannel):
+    """The wire before a client for S3."""
 
-    def __init__(
-        self, client: Any, ca_bundle: str | None, access: aws.Access, allow: aws.Allow
-    ) -> None:
-        super().__init__()
-        self._client = client
-        self._wire = wire_beside(client, ca_bundle, access, allow)
-        # Whose keys they are does not matter to where a request goes.
-        self._addresses = Addresses(As(client, NOBODY))
-
-    def _for(self, keys: Any) -> FastClient:
-        return FastClient(As(self._client, keys), keys, self._wire, self._addresses)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._wire.close()
-        self._client.close()
+    finder = Addresses
+    stand_in = FastClient
