@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from janitor.engine.flow import Flow
 from janitor.engine.slots import Endpoint
+from janitor.fibers import fulfil
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -124,9 +125,4 @@ def _run_errand(errand: tuple[Future[Any], Callable[..., Any], Any, Any]) -> Non
     future, function, arguments, named = errand
     if not future.set_running_or_notify_cancel():
         return
-    try:
-        result = function(*arguments, **named)
-    except BaseException as error:  # noqa: BLE001  # whoever waits for it is told
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+    fulfil(future, lambda: function(*arguments, **named))

@@ -8,6 +8,17 @@ too, and blocks there as usual.
 """
 
 from janitor.fibers.hub import AVAILABLE, Hub, Parking, here, in_fiber
-from janitor.fibers.waiting import Latch, offload, pause, sleep
+from janitor.fibers.waiting import Latch, fulfil, offload, pause, sleep
 
-__all__ = ["AVAILABLE", "Hub", "Latch", "Parking", "here", "in_fiber", "offload", "pause", "sleep"]
+__all__ = [
+    "AVAILABLE",
+    "Hub",
+    "Latch",
+    "Parking",
+    "fulfil",
+    "here",
+    "in_fiber",
+    "offload",
+    "pause",
+    "sleep",
+]

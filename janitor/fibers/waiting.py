@@ -61,6 +61,16 @@ class Latch:
             parking.resume()
 
 
+def fulfil(future: Future[T], function: Callable[[], T]) -> None:
+    """Run a function, and let whoever waits for the future have what it gives or raises."""
+    try:
+        result = function()
+    except BaseException as error:  # noqa: BLE001  # whoever waits for it is told
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
 def offload(function: Callable[[], T]) -> T:
     """Run a function that blocks: in a fiber in another thread meanwhile, else right here."""
     hub = here()
@@ -70,14 +80,8 @@ def offload(function: Callable[[], T]) -> T:
     taken = threading.Lock()
 
     def work() -> None:
-        if not taken.acquire(blocking=False):
-            return
-        try:
-            result = function()
-        except BaseException as error:  # noqa: BLE001  # the fiber raises it
-            future.set_exception(error)
-        else:
-            future.set_result(result)
+        if taken.acquire(blocking=False):
+            fulfil(future, function)
 
     try:
         hub.helpers().submit(work)

@@ -9,6 +9,7 @@ may take, however many want it, and no other identity's time.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import threading
@@ -260,16 +261,11 @@ def _beside(function: Callable[[], ReadOnlyCredentials]) -> Future[ReadOnlyCrede
     """Run a function in a thread that nobody has to wait for, not even the end of the process."""
     told: Future[ReadOnlyCredentials] = Future()
 
-    def run() -> None:
-        try:
-            told.set_result(function())
-        except BaseException as error:  # noqa: BLE001  # raised by whoever waits for it
-            told.set_exception(error)
-
+    work = functools.partial(fibers.fulfil, told, function)
     try:
-        threading.Thread(target=run, name="credentials", daemon=True).start()
+        threading.Thread(target=work, name="credentials", daemon=True).start()
     except RuntimeError:  # the system has no thread for it
-        run()
+        work()
     return told
 
 
